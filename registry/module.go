@@ -1,0 +1,85 @@
+package registry
+
+import (
+	"unsafe"
+
+	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/conf"
+	"github.com/p11mux/p11mux/internal/native"
+	"github.com/p11mux/p11mux/managed"
+)
+
+// A Module is one loaded module. It is the same for all who use it. Its methods may be called from any goroutine.
+type Module struct {
+	registry *Registry
+	native   *native.Module
+	shared   *managed.Module
+
+	// Guarded by the registry's lock.
+	config     *conf.Module   // nil for a module that no configuration file names
+	refs       int            // uses that have to be over before the module is unloaded
+	pinned     bool           // inherited over a fork, with uses that cannot be counted: never unloaded
+	loaded     *native.Module // keeps loaded what the program had loaded before us, or nil
+	registered []*managed.Caller
+	record     unsafe.Pointer
+}
+
+// Shared is the module as callers share it.
+func (m *Module) Shared() *managed.Module { return m.shared }
+
+// List is the module's own function list.
+func (m *Module) List() unsafe.Pointer { return m.native.List() }
+
+// Native is the module itself, past all sharing.
+func (m *Module) Native() *native.Module { return m.native }
+
+// Record is what [Hooks.Loaded] gave for the module.
+func (m *Module) Record() unsafe.Pointer { return m.record }
+
+// Config is the module's configuration, nil for a module that no configuration file names.
+func (m *Module) Config() *conf.Module {
+	m.registry.mu.Lock()
+	defer m.registry.mu.Unlock()
+	return m.config
+}
+
+// Name is the module's configured name, or its path.
+func (m *Module) Name() string {
+	if config := m.Config(); config != nil {
+		return config.Name
+	}
+	return m.native.Path()
+}
+
+// options are how the module is shared under its configuration; verbose is P11_KIT_MODULE_VERBOSE.
+func (r *Registry) options(config *conf.Module, verbose bool) managed.Options {
+	o := managed.Options{Args: native.InitializeArgs(), Message: r.hooks.Message}
+	if config == nil {
+		return o
+	}
+	if reserved, ok := config.Options.Get("x-init-reserved"); ok {
+		if verbose {
+			reserved += " verbose=yes"
+		}
+		o.TakesReserved = true
+		o.Args.Reserved = r.reserved(reserved)
+	}
+	return o
+}
+
+// reserved keeps one C string for each text: a module may hold on to the pointer, so none can be freed. The lock must be
+// held.
+func (r *Registry) reserved(text string) uintptr {
+	if p, ok := r.strings[text]; ok {
+		return p
+	}
+	p := native.ReservedString(text)
+	if r.strings == nil {
+		r.strings = make(map[string]uintptr)
+	}
+	r.strings[text] = p
+	return p
+}
+
+// loadError is a failure that [Hooks.Message] has been told of.
+func loadError(rv ck.RV, text string) error { return &native.LoadError{RV: rv, Text: text} }

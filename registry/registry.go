@@ -1,0 +1,254 @@
+package registry
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"unsafe"
+
+	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/conf"
+	"github.com/p11mux/p11mux/internal/native"
+	"github.com/p11mux/p11mux/managed"
+)
+
+// Hooks let a host keep account of what is loaded. Each may be nil. All but Message are called with the registry's lock
+// held and must not call back.
+type Hooks struct {
+	// Loaded is told of a new module, and gives what Record shall return. Nil says that there is no room for it.
+	Loaded func(m *native.Module) unsafe.Pointer
+	// Configured is told each time that a module gets its name and options from the configuration.
+	Configured func(record unsafe.Pointer, config *conf.Module)
+	// Unloading is told before a module is unloaded.
+	Unloading func(record unsafe.Pointer)
+	// Global is told the global options when the configuration is read, and nil when it is forgotten.
+	Global func(options *conf.Options)
+	// Message is told what a user should know, on the thread that called.
+	Message func(text string)
+	// Describe puts a return value into words for messages; by default it is the constant's name.
+	Describe func(rv ck.RV) string
+	// Environment gives where the configuration is and what it depends on, each time it is read.
+	Environment func() (conf.Paths, conf.Env)
+}
+
+// A Registry knows all modules of a process. All its methods may be called from any goroutine.
+type Registry struct {
+	hooks Hooks
+
+	mu      sync.Mutex
+	config  *conf.Config // nil until it is needed
+	modules []*Module
+	strings map[string]uintptr
+}
+
+// New makes an empty registry.
+func New(hooks Hooks) *Registry {
+	if hooks.Message == nil {
+		hooks.Message = func(string) {}
+	}
+	if hooks.Describe == nil {
+		hooks.Describe = ck.RV.Error
+	}
+	if hooks.Environment == nil {
+		hooks.Environment = func() (conf.Paths, conf.Env) {
+			env := conf.ProcessEnv()
+			return conf.Paths{}.WithEnviron(env), env
+		}
+	}
+	return &Registry{hooks: hooks}
+}
+
+// configuration reads the configuration unless it is known, and reports what is wrong with it.
+func (r *Registry) configuration() *conf.Config {
+	r.mu.Lock()
+	known := r.config
+	r.mu.Unlock()
+	if known != nil {
+		return known
+	}
+	config := conf.Load(r.hooks.Environment())
+	for _, problem := range config.Problems {
+		r.hooks.Message(problem.Error())
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.config == nil {
+		r.config = config
+		if r.hooks.Global != nil {
+			r.hooks.Global(&config.Global)
+		}
+	}
+	return r.config
+}
+
+// path is where the module directory has a relative path.
+func (r *Registry) path(path string) string {
+	if len(path) > 0 && path[0] == '/' {
+		return path
+	}
+	paths, _ := r.hooks.Environment()
+	return paths.WithDefaults().ModuleDir + "/" + path
+}
+
+// open loads the module at an absolute path, or finds it, and holds a reference to it.
+func (r *Registry) open(path string) (*Module, error) {
+	loaded, err := native.Open(path)
+	if err != nil {
+		r.hooks.Message(r.explain(err))
+		return nil, err
+	}
+	m, taken, err := r.hold(loaded)
+	if !taken {
+		loaded.Close()
+	}
+	return m, err
+}
+
+// explain is an error of loading for the user.
+func (r *Registry) explain(err error) string {
+	if e, ok := errors.AsType[*native.LoadError](err); ok && e.Refused {
+		return e.Text + ": " + r.hooks.Describe(e.RV)
+	}
+	return err.Error()
+}
+
+// hold finds the module that loaded is, or takes it in, and holds a reference to it. If loaded is not taken, it is the
+// caller's to close.
+func (r *Registry) hold(loaded *native.Module) (m *Module, taken bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.modules {
+		if m.native.Same(loaded) {
+			m.refs++
+			if m.native.DL() != nil || m.loaded != nil || loaded.DL() == nil {
+				return m, false, nil
+			}
+			// The program may unload what it has loaded itself; now the module is ours too.
+			m.loaded = loaded
+			return m, true, nil
+		}
+	}
+	m = &Module{registry: r, native: loaded, refs: 1}
+	m.shared = managed.New(loaded, r.options(nil, false))
+	if r.hooks.Loaded != nil {
+		if m.record = r.hooks.Loaded(loaded); m.record == nil {
+			return nil, false, loadError(ck.CKR_HOST_MEMORY, "no memory to load "+loaded.Path())
+		}
+	}
+	r.modules = append(r.modules, m)
+	return m, true, nil
+}
+
+// configure gives a module its configuration. It is false if the module has another one of the same reading already,
+// whose name it tells.
+func (r *Registry) configure(m *Module, config *conf.Module, verbose bool) (other string, ok bool) {
+	r.mu.Lock()
+	if m.config == config {
+		r.mu.Unlock()
+		return "", true
+	}
+	if m.config != nil && m.config.Name != config.Name && r.config != nil {
+		for i := range r.config.Modules {
+			if &r.config.Modules[i] == m.config {
+				defer r.mu.Unlock()
+				return m.config.Name, false
+			}
+		}
+	}
+	m.config = config
+	options := r.options(config, verbose)
+	if r.hooks.Configured != nil {
+		r.hooks.Configured(m.record, config)
+	}
+	r.mu.Unlock()
+	m.shared.SetOptions(options)
+	return "", true
+}
+
+// ByPath loads one module, by a path or a name in the module directory. The configuration is not read. The module must be
+// released.
+func (r *Registry) ByPath(path string) (*Module, error) {
+	return r.open(r.path(path))
+}
+
+// ByList takes in a module that the program has loaded itself and knows by its function list. The module must be
+// released.
+func (r *Registry) ByList(list unsafe.Pointer) (*Module, error) {
+	m, _, err := r.hold(native.Adopt("", nil, list, native.ListBytes(list)))
+	return m, err
+}
+
+// Adopt takes in a module that the process inherited over a fork, with what is known of it; config may be nil. It is
+// never unloaded: what else was inherited may use it.
+func (r *Registry) Adopt(loaded *native.Module, config *conf.Module, record unsafe.Pointer) *Module {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := &Module{registry: r, native: loaded, config: config, record: record, pinned: true}
+	m.shared = managed.New(loaded, r.options(config, false))
+	r.modules = append(r.modules, m)
+	return m
+}
+
+// Find gives the known module that has this function list, or nil. No reference is held.
+func (r *Registry) Find(list unsafe.Pointer) *Module {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.modules {
+		if m.native.List() == list {
+			return m
+		}
+	}
+	return nil
+}
+
+// Hold holds one more reference to a module.
+func (r *Registry) Hold(m *Module) {
+	r.mu.Lock()
+	m.refs++
+	r.mu.Unlock()
+}
+
+// Release gives up one reference. Nothing is unloaded until [Registry.Sweep]. More releases than references do no harm.
+func (r *Registry) Release(m *Module) {
+	r.mu.Lock()
+	if m.refs > 0 {
+		m.refs--
+	}
+	r.mu.Unlock()
+}
+
+// Sweep unloads all modules and forgets the configuration, if no module is in use.
+func (r *Registry) Sweep() {
+	for _, m := range r.takeUnused() {
+		m.native.Close()
+		if m.loaded != nil {
+			m.loaded.Close()
+		}
+	}
+}
+
+// takeUnused takes all modules out, if none is in use. Those that are pinned stay.
+func (r *Registry) takeUnused() []*Module {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if slices.ContainsFunc(r.modules, func(m *Module) bool { return m.refs > 0 }) {
+		return nil
+	}
+	var unused, pinned []*Module
+	for _, m := range r.modules {
+		if m.pinned {
+			pinned = append(pinned, m)
+			continue
+		}
+		unused = append(unused, m)
+		if r.hooks.Unloading != nil {
+			r.hooks.Unloading(m.record)
+		}
+	}
+	r.modules = pinned
+	r.config = nil
+	if r.hooks.Global != nil {
+		r.hooks.Global(nil)
+	}
+	return unused
+}
