@@ -1,0 +1,308 @@
+package softtoken
+
+import (
+	"context"
+	"sync"
+
+	"github.com/p11mux/p11mux/ck"
+)
+
+// What a new token answers to.
+const (
+	Label   = "p11mux demo" // CK_TOKEN_INFO.label until C_InitToken changes it
+	UserPIN = "1234"        // the normal user's PIN until C_SetPIN or C_InitPIN changes it
+	SOPIN   = "12345678"    // the security officer's PIN until C_SetPIN changes it
+)
+
+// Slot is the only slot.
+const Slot ck.SlotID = 0
+
+const (
+	manufacturer = "p11mux"
+	model        = "softtoken"
+	serial       = "0001"
+	description  = "p11mux token in memory"
+)
+
+// A Token is a PKCS#11 module with one slot and one token in it. Make it with [New].
+//
+// It implements module.Module and is safe for concurrent use. Like every module it is initialized once at a time: a
+// second C_Initialize is refused. Token objects outlive C_Finalize; they end with the Token or with C_InitToken.
+type Token struct {
+	mu          sync.Mutex
+	initialized bool
+	finalized   chan struct{} // closed by C_Finalize
+	label       [32]byte
+	user, so    pin
+	login       role
+	sessions    map[ck.SessionHandle]*session
+	objects     map[ck.ObjectHandle]*object
+	lastSession ck.SessionHandle // handles are not used twice
+	lastObject  ck.ObjectHandle
+}
+
+// New makes a token with the label [Label], the PINs [UserPIN] and [SOPIN], and no keys.
+func New() *Token {
+	t := &Token{
+		sessions: make(map[ck.SessionHandle]*session),
+		objects:  make(map[ck.ObjectHandle]*object),
+	}
+	t.user.set([]byte(UserPIN))
+	t.so.set([]byte(SOPIN))
+	t.format(Label)
+	return t
+}
+
+// format empties the token. The caller holds t.mu or is alone.
+func (t *Token) format(label string) {
+	ck.Pad(t.label[:], label)
+	clear(t.objects)
+	t.publish(newProfile())
+}
+
+// Do executes a call. A refusal is a ck.RV; functions that the token does not offer give CKR_FUNCTION_NOT_SUPPORTED. Of all
+// calls only C_WaitForSlotEvent can take long enough to look at ctx.
+func (t *Token) Do(ctx context.Context, call ck.Call) error {
+	switch c := call.(type) {
+	case *ck.InitializeCall:
+		return t.initialize(c)
+	case *ck.GetFunctionListCall, *ck.GetInterfaceListCall, *ck.GetInterfaceCall:
+		return ck.CKR_FUNCTION_NOT_SUPPORTED // C addresses are for the C face of a module to give, initialized or not
+	}
+	if !t.ready() {
+		return ck.CKR_CRYPTOKI_NOT_INITIALIZED
+	}
+	switch c := call.(type) {
+	case *ck.FinalizeCall:
+		return t.finalize(c)
+	case *ck.GetInfoCall:
+		return t.getInfo(c)
+	case *ck.WaitForSlotEventCall:
+		return t.waitForSlotEvent(ctx, c)
+
+	// Slots and tokens.
+	case *ck.GetSlotListCall:
+		return t.getSlotList(c)
+	case *ck.GetSlotInfoCall:
+		return t.getSlotInfo(c)
+	case *ck.GetTokenInfoCall:
+		return t.getTokenInfo(c)
+	case *ck.GetMechanismListCall:
+		return t.getMechanismList(c)
+	case *ck.GetMechanismInfoCall:
+		return t.getMechanismInfo(c)
+	case *ck.InitTokenCall:
+		return t.initToken(c)
+	case *ck.InitPINCall:
+		return t.initPIN(c)
+	case *ck.SetPINCall:
+		return t.setPIN(c)
+
+	// Sessions.
+	case *ck.OpenSessionCall:
+		return t.openSession(c)
+	case *ck.CloseSessionCall:
+		return t.closeSession(c)
+	case *ck.CloseAllSessionsCall:
+		return t.closeAllSessions(c)
+	case *ck.GetSessionInfoCall:
+		return t.getSessionInfo(c)
+	case *ck.SessionCancelCall:
+		return t.sessionCancel(c)
+	case *ck.GetOperationStateCall:
+		return t.getOperationState(c)
+	case *ck.SetOperationStateCall:
+		return t.setOperationState(c)
+	case *ck.LoginCall:
+		return t.doLogin(c)
+	case *ck.LogoutCall:
+		return t.doLogout(c)
+	case *ck.GetFunctionStatusCall, *ck.CancelFunctionCall:
+		return ck.CKR_FUNCTION_NOT_PARALLEL
+
+	// Objects.
+	case *ck.CreateObjectCall:
+		return t.createObject(c)
+	case *ck.CopyObjectCall:
+		return t.copyObject(c)
+	case *ck.DestroyObjectCall:
+		return t.destroyObject(c)
+	case *ck.GetObjectSizeCall:
+		return t.getObjectSize(c)
+	case *ck.GetAttributeValueCall:
+		return t.getAttributeValue(c)
+	case *ck.SetAttributeValueCall:
+		return t.setAttributeValue(c)
+	case *ck.FindObjectsInitCall:
+		return t.findObjectsInit(c)
+	case *ck.FindObjectsCall:
+		return t.findObjects(c)
+	case *ck.FindObjectsFinalCall:
+		return t.findObjectsFinal(c)
+
+	// Operations.
+	case *ck.EncryptInitCall:
+		return t.encryptInit(c)
+	case *ck.EncryptCall:
+		return t.encrypt(c)
+	case *ck.EncryptUpdateCall:
+		return t.encryptUpdate(c)
+	case *ck.EncryptFinalCall:
+		return t.encryptFinal(c)
+	case *ck.DecryptInitCall:
+		return t.decryptInit(c)
+	case *ck.DecryptCall:
+		return t.decrypt(c)
+	case *ck.DecryptUpdateCall:
+		return t.decryptUpdate(c)
+	case *ck.DecryptFinalCall:
+		return t.decryptFinal(c)
+	case *ck.DigestInitCall:
+		return t.digestInit(c)
+	case *ck.DigestCall:
+		return t.digest(c)
+	case *ck.DigestUpdateCall:
+		return t.digestUpdate(c)
+	case *ck.DigestKeyCall:
+		return t.digestKey(c)
+	case *ck.DigestFinalCall:
+		return t.digestFinal(c)
+	case *ck.SignInitCall:
+		return t.signInit(c)
+	case *ck.SignCall:
+		return t.sign(c)
+	case *ck.SignUpdateCall:
+		return t.signUpdate(c)
+	case *ck.SignFinalCall:
+		return t.signFinal(c)
+	case *ck.VerifyInitCall:
+		return t.verifyInit(c)
+	case *ck.VerifyCall:
+		return t.verify(c)
+	case *ck.VerifyUpdateCall:
+		return t.verifyUpdate(c)
+	case *ck.VerifyFinalCall:
+		return t.verifyFinal(c)
+
+	// Keys.
+	case *ck.GenerateKeyCall:
+		return t.generateKey(c)
+	case *ck.GenerateKeyPairCall:
+		return t.generateKeyPair(c)
+	case *ck.WrapKeyCall:
+		return t.wrapKey(c)
+	case *ck.UnwrapKeyCall:
+		return t.unwrapKey(c)
+	case *ck.DeriveKeyCall:
+		return t.deriveKey(c)
+	case *ck.SeedRandomCall:
+		return t.seedRandom(c)
+	case *ck.GenerateRandomCall:
+		return t.generateRandom(c)
+	}
+	return ck.CKR_FUNCTION_NOT_SUPPORTED
+}
+
+// ready tells whether C_Initialize has been called.
+func (t *Token) ready() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.initialized
+}
+
+// initialize is C_Initialize. Go's locks serve every thread of the process and the token starts no threads, so what the
+// arguments say about both needs no more than a check that they are well formed (PKCS#11 3.2 §5.4).
+func (t *Token) initialize(c *ck.InitializeCall) error {
+	if a := c.Args; a != nil {
+		given := 0
+		for _, f := range [...]uintptr{a.CreateMutex, a.DestroyMutex, a.LockMutex, a.UnlockMutex} {
+			if f != 0 {
+				given++
+			}
+		}
+		if a.Reserved != 0 || given != 0 && given != 4 {
+			return ck.CKR_ARGUMENTS_BAD
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.initialized {
+		return ck.CKR_CRYPTOKI_ALREADY_INITIALIZED
+	}
+	t.initialized = true
+	t.finalized = make(chan struct{})
+	return nil
+}
+
+// finalize is C_Finalize: it ends all sessions and wakes those who wait in C_WaitForSlotEvent.
+func (t *Token) finalize(c *ck.FinalizeCall) error {
+	if c.Reserved != 0 {
+		return ck.CKR_ARGUMENTS_BAD
+	}
+	t.mu.Lock()
+	if !t.initialized {
+		t.mu.Unlock()
+		return ck.CKR_CRYPTOKI_NOT_INITIALIZED
+	}
+	t.initialized = false
+	close(t.finalized)
+	ended := t.forgetAllSessions()
+	t.mu.Unlock()
+	endAll(ended)
+	return nil
+}
+
+// getInfo is C_GetInfo.
+func (t *Token) getInfo(c *ck.GetInfoCall) error {
+	c.Info = ck.Info{
+		CryptokiVersion: ck.Version{Major: 3, Minor: 0},
+		LibraryVersion:  ck.Version{Major: 1, Minor: 0},
+	}
+	ck.Pad(c.Info.ManufacturerID[:], manufacturer)
+	ck.Pad(c.Info.LibraryDescription[:], description)
+	return nil
+}
+
+// waitForSlotEvent is C_WaitForSlotEvent. Nothing ever happens to the slot, so waiting ends with C_Finalize or ctx.
+func (t *Token) waitForSlotEvent(ctx context.Context, c *ck.WaitForSlotEventCall) error {
+	if c.Reserved != 0 {
+		return ck.CKR_ARGUMENTS_BAD
+	}
+	if c.Flags&ck.CKF_DONT_BLOCK != 0 {
+		return ck.CKR_NO_EVENT
+	}
+	t.mu.Lock()
+	initialized, finalized := t.initialized, t.finalized
+	t.mu.Unlock()
+	if !initialized {
+		return ck.CKR_CRYPTOKI_NOT_INITIALIZED
+	}
+	select {
+	case <-finalized:
+		return ck.CKR_CRYPTOKI_NOT_INITIALIZED
+	case <-ctx.Done():
+		return &ck.CallError{Module: model, Call: c.Func().String(), RV: ck.CKR_FUNCTION_CANCELED, Err: ctx.Err()}
+	}
+}
+
+// room says where a result of n elements goes under the two-call convention: it sets out.N, and tells that the call is
+// over when only the length was asked, or when the buffer is too short (PKCS#11 3.2 §5.2).
+func room[T any](out *ck.Out[T], n int) (over bool, err error) {
+	out.N = uint64(n)
+	switch {
+	case out.Buf == nil:
+		return true, nil
+	case len(out.Buf) < n:
+		return true, ck.CKR_BUFFER_TOO_SMALL
+	}
+	return false, nil
+}
+
+// deliver gives a result that is complete to the caller.
+func deliver[T any](out *ck.Out[T], result []T) error {
+	over, err := room(out, len(result))
+	if !over {
+		copy(out.Buf, result)
+	}
+	return err
+}
