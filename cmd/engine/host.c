@@ -1,0 +1,72 @@
+#include "host.h"
+
+#include "_cgo_export.h"
+
+struct p11_host *p11_engine_host;
+
+void p11_host_message(const char *text, size_t len)
+{
+	p11_engine_host->message(text, len);
+}
+
+const char *p11_host_describe(unsigned long rv)
+{
+	return p11_engine_host->describe(rv);
+}
+
+const char *p11_host_getenv(const char *name)
+{
+	return p11_engine_host->get_environment(name);
+}
+
+struct p11_record *p11_host_record_new(void *list, size_t list_bytes, void *dl, const char *path, size_t path_len)
+{
+	return p11_engine_host->record_new(list, list_bytes, dl, path, path_len);
+}
+
+int p11_host_record_configure(struct p11_record *record, const char *name, size_t name_len,
+                              const char *options, size_t options_len, uint32_t flags)
+{
+	return p11_engine_host->record_configure(record, name, name_len, options, options_len, flags);
+}
+
+void p11_host_record_free(struct p11_record *record)
+{
+	p11_engine_host->record_free(record);
+}
+
+int p11_host_global_configure(const char *options, size_t options_len)
+{
+	return p11_engine_host->global_configure(options, options_len);
+}
+
+struct p11_handle *p11_host_handle_new(struct p11_record *record)
+{
+	return p11_engine_host->handle_new(record);
+}
+
+void p11_host_handle_retire(struct p11_handle *handle)
+{
+	p11_engine_host->handle_retire(handle);
+}
+
+void p11_host_handle_state(struct p11_handle *handle, int on)
+{
+	p11_engine_host->handle_state(handle, on);
+}
+
+struct p11_record *p11_host_record_first(void)
+{
+	return p11_engine_host->record_first();
+}
+
+static void adopt(struct p11_handle *handle, struct p11_record *record, void *data)
+{
+	(void)data;
+	p11mux_engine_adopt(handle, record->list);
+}
+
+void p11_host_adopt_handles(void)
+{
+	p11_engine_host->handle_each(adopt, NULL);
+}

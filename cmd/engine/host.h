@@ -1,0 +1,19 @@
+/* The shim's functions, callable from Go. */
+#include "../../shim/engine_abi.h"
+
+extern struct p11_host *p11_engine_host;
+
+void p11_host_message(const char *text, size_t len);
+const char *p11_host_describe(unsigned long rv);
+const char *p11_host_getenv(const char *name);
+struct p11_record *p11_host_record_new(void *list, size_t list_bytes, void *dl, const char *path, size_t path_len);
+int p11_host_record_configure(struct p11_record *record, const char *name, size_t name_len,
+                              const char *options, size_t options_len, uint32_t flags);
+void p11_host_record_free(struct p11_record *record);
+int p11_host_global_configure(const char *options, size_t options_len);
+struct p11_handle *p11_host_handle_new(struct p11_record *record);
+void p11_host_handle_retire(struct p11_handle *handle);
+void p11_host_handle_state(struct p11_handle *handle, int on);
+/* Records and handles as the engine is started; handles are given to p11mux_engine_adopt. */
+struct p11_record *p11_host_record_first(void);
+void p11_host_adopt_handles(void);

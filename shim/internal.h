@@ -1,0 +1,144 @@
+/*
+ * What the files of the shim share.
+ *
+ * The shim is the part of p11mux that every host process links: plain C, no
+ * threads, no work at load beyond registering the fork handlers. It owns the C
+ * memory that must outlive an engine: handles (arena.c), module records
+ * (records.c), the stored messages (message.c).
+ */
+#ifndef P11_INTERNAL_H
+#define P11_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "p11-kit/pkcs11.h"
+#include "engine_abi.h"
+#include "stubs.h"
+
+#define P11_EXPORT __attribute__((visibility("default")))
+#define P11_PRINTF(a, b) __attribute__((format(printf, a, b)))
+
+/* The linker's mark of one build of a file. */
+struct p11_build_id {
+	unsigned char bytes[32];
+	size_t len; /* 0: none found */
+};
+
+/* Where a handle is in its life. It never goes back. */
+enum p11_life {
+	P11_UNUSED,
+	P11_LIVE,
+	P11_RELEASED,
+};
+
+/*
+ * One managed function list and what the shim knows of it, at a fixed place
+ * beside its stubs. The memory is never unmapped, so a pointer to it may be
+ * read at any time; lookups go by address, never by content.
+ */
+struct p11_handle {
+	CK_FUNCTION_LIST_3_2 list;      /* what the caller holds; first, so that the addresses are equal */
+	CK_INTERFACE interface;         /* what its C_GetInterface points at */
+	struct p11_record *record;      /* the module; NULL once released */
+	_Atomic uint32_t life;          /* enum p11_life */
+	_Atomic uint32_t initialized_in;/* generation of the process that last initialized it; 0: none */
+	uint32_t index;                 /* place in its arena */
+	struct p11_arena *arena;
+};
+
+_Static_assert(sizeof(struct p11_handle) <= P11_HANDLE_STRIDE, "stubs.S counts on the stride");
+_Static_assert(offsetof(struct p11_handle, list) == 0, "a list's address is its handle's");
+
+/* arena.c */
+struct p11_handle *p11_handle_new(struct p11_record *record);
+void p11_handle_retire(struct p11_handle *handle);
+struct p11_handle *p11_handle_find(const void *list);
+void p11_handle_set_state(struct p11_handle *handle, int on);
+void p11_handle_each(void (*visit)(struct p11_handle *, struct p11_record *, void *), void *data);
+
+/* records.c */
+struct p11_record *p11_record_head(void);
+struct p11_record *p11_record_for(const void *list);
+const char *p11_option_in(const char *options, size_t len, const char *key);
+const char *p11_global_option(const char *key);
+void p11_records_api(struct p11_host *host);
+
+/* engine.c */
+bool p11_engine_enter(void);
+bool p11_engine_enter_if_running(void);
+void p11_engine_forget_thread(void);
+
+/*
+ * What the library wants of an engine: bind.c, or softtoken.c. bind finds the
+ * functions of an engine that has just been loaded and starts it; false if it
+ * is of another build. warm is the engine's function of that name.
+ */
+bool p11_engine_bind(void *dl);
+void p11_engine_warm(void);
+
+/* bind.c: the engine of this process, loaded if need be, or NULL with a message; NULL if it is not running. */
+const struct p11_engine *p11_engine_get(void);
+const struct p11_engine *p11_engine_if_running(void);
+
+/* engine_file.c */
+bool p11_engine_path(char *path, size_t size);
+bool p11_build_id(int fd, struct p11_build_id *id);
+void *p11_engine_open_copy(int fd);
+
+/* fork.c; the lock guards records, handles and the settings. Nothing is called out or allocated under it. */
+void p11_lock_records(void);
+void p11_unlock_records(void);
+uint32_t p11_generation(void);
+void p11_load_lock(void);
+void p11_load_unlock(void);
+
+/*
+ * What the library does at a fork, under the lock: arena.c, or softtoken.c. The
+ * mark is set once in each process and is gone in its children.
+ */
+bool p11_process_marked(void);
+void p11_process_mark(void);
+void p11_process_forget(void);
+
+/* message.c */
+void p11_message(const char *format, ...) P11_PRINTF(1, 2);
+void p11_message_text(const char *text, size_t len);
+void p11_message_clear(void);
+void p11_precondition(const char *expression, const char *function);
+
+/* managed.c */
+extern void *const p11_managed_entries[P11_NUM_ENTRIES];
+void p11_list_init(struct p11_handle *handle, const unsigned char *code);
+
+/* arrays.c */
+void p11_array_add(void *array);
+bool p11_array_take(void *array);
+void p11_array_free(void *array);
+
+/* query.c */
+int p11_module_flags(const void *module);
+
+/* settings.c */
+extern struct p11_settings p11_settings;
+
+/* A violated precondition of a public function: note, then the answer; abort where P11_KIT_STRICT asks for it. */
+#define p11_return_if_fail(expression) \
+	do { \
+		if (!(expression)) { \
+			p11_precondition(#expression, __func__); \
+			return; \
+		} \
+	} while (0)
+#define p11_return_val_if_fail(expression, value) \
+	do { \
+		if (!(expression)) { \
+			p11_precondition(#expression, __func__); \
+			return (value); \
+		} \
+	} while (0)
+
+#endif
