@@ -1,0 +1,162 @@
+# p11mux. README.md names what a user needs: make demo, make test.
+
+# Not /usr/local: Debian's linker would take the library from there for programs that need more of p11-kit than it has yet.
+PREFIX     ?= /opt/p11mux
+LIBDIR     ?= $(PREFIX)/lib
+SYSCONFDIR ?=
+DATADIR    ?=
+GO         ?= go
+CC         ?= gcc
+
+BUILD := build
+LIB   := $(BUILD)/lib
+
+ENGINE_ABI := $(shell cksum < shim/engine_abi.h | cut -d' ' -f1)u
+
+CFLAGS  ?= -O2 -g
+CFLAGS  += -DP11_ENGINE_ABI=$(ENGINE_ABI)
+CFLAGS  += -std=gnu11 -fPIC -fvisibility=hidden -Wall -Wextra -Werror -Iinclude -Ishim
+LDFLAGS += -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--build-id
+
+# The runtime as a quiet guest: no preemption signals, no file kept open to watch the processor quota, and stacks that keep
+# the room shim/engine.c asks for.
+GODEBUG_GUEST := asyncpreemptoff=1,containermaxprocs=0,updatemaxprocs=0,gcshrinkstackoff=1
+CONF_VARS := $(if $(filter-out undefined default,$(origin MODULEDIR)),-X github.com/p11mux/p11mux/conf.libDir=$(patsubst %/pkcs11,%,$(MODULEDIR))) \
+             $(if $(SYSCONFDIR),-X github.com/p11mux/p11mux/conf.sysconfDir=$(SYSCONFDIR)) \
+             $(if $(DATADIR),-X github.com/p11mux/p11mux/conf.dataDir=$(DATADIR))
+ENGINE_LDFLAGS := -s -w -X runtime.godebugDefault=$(GODEBUG_GUEST) $(CONF_VARS) -extldflags '-Wl,--build-id -Wl,-z,nodelete'
+
+GO_FILES   := $(shell find . -name '*.go' -not -path './build/*' -not -name '*_test.go') go.mod
+C_HEADERS  := $(wildcard include/p11-kit/*.h shim/*.h)
+CGO_FILES  := $(wildcard internal/native/*.[ch] cmd/engine/*.[ch])
+
+SHIM_SOURCES := $(filter-out shim/softtoken.c,$(wildcard shim/*.c)) shim/stubs.S
+SHIM_OBJECTS := $(patsubst shim/%,$(BUILD)/obj/%.o,$(SHIM_SOURCES))
+
+# The bundled token is a shim of its own: messages, forks, and the way to an engine that has the token in it.
+TOKEN_SOURCES := engine.c engine_file.c fork.c message.c softtoken.c
+TOKEN_OBJECTS := $(patsubst %,$(BUILD)/obj/token/%.o,$(TOKEN_SOURCES))
+
+.PHONY: all
+all: $(LIB)/libp11-kit.so $(LIB)/p11mux/engine.so $(LIB)/pkcs11/p11mux-softtoken.so $(LIB)/p11mux/softtoken-engine.so
+
+$(BUILD)/obj/%.o: shim/% $(C_HEADERS) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c $< -o $@
+
+$(LIB)/libp11-kit.so.0: $(SHIM_OBJECTS) shim/libp11-kit.map
+	@mkdir -p $(@D)
+	$(CC) -shared $(LDFLAGS) -Wl,-soname,libp11-kit.so.0 -Wl,--version-script=shim/libp11-kit.map -o $@ $(SHIM_OBJECTS) -lpthread -ldl
+
+$(LIB)/libp11-kit.so: $(LIB)/libp11-kit.so.0
+	ln -sf libp11-kit.so.0 $@
+
+$(BUILD)/obj/token/%.o: shim/% $(C_HEADERS) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -DP11_ENGINE_FILE='"../p11mux/softtoken-engine.so"' -c $< -o $@
+
+$(LIB)/pkcs11/p11mux-softtoken.so: $(TOKEN_OBJECTS) shim/module.map
+	@mkdir -p $(@D)
+	$(CC) -shared $(LDFLAGS) -Wl,--version-script=shim/module.map -o $@ $(TOKEN_OBJECTS) -lpthread -ldl
+
+# The C half with sanitizers, for the tests: build/address,undefined/lib and build/undefined/lib, each beside the same engine.
+comma := ,
+SANITIZED := $(BUILD)/address$(comma)undefined/lib/libp11-kit.so.0 $(BUILD)/undefined/lib/libp11-kit.so.0
+
+.PHONY: sanitized
+sanitized: $(SANITIZED)
+
+$(SANITIZED): $(BUILD)/%/lib/libp11-kit.so.0: $(SHIM_SOURCES) shim/libp11-kit.map $(C_HEADERS) Makefile $(LIB)/p11mux/engine.so
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -O1 -fsanitize=$* -fno-sanitize-recover=undefined -shared $(LDFLAGS) -Wl,-soname,libp11-kit.so.0 \
+		-Wl,--version-script=shim/libp11-kit.map -o $@ $(SHIM_SOURCES) -lpthread -ldl
+	ln -sfn ../../lib/p11mux $(@D)/p11mux
+
+$(BUILD)/overlay/overlay.json: scripts/runtime-overlay.sh
+	GO=$(GO) scripts/runtime-overlay.sh $(BUILD)/overlay
+
+$(LIB)/p11mux/softtoken-engine.so: ENGINE_TAGS := -tags softtoken
+$(LIB)/p11mux/engine.so $(LIB)/p11mux/softtoken-engine.so: $(BUILD)/overlay/overlay.json $(GO_FILES) $(CGO_FILES) $(C_HEADERS)
+	@mkdir -p $(@D)
+	CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -DP11_ENGINE_ABI=$(ENGINE_ABI)" $(GO) build -trimpath $(ENGINE_TAGS) \
+		-overlay $(BUILD)/overlay/overlay.json -buildmode=c-shared -ldflags "$(ENGINE_LDFLAGS)" -o $@ ./cmd/engine
+	@rm -f $(@:.so=.h)
+
+$(BUILD)/demo: demo/demo.c $(C_HEADERS) $(LIB)/libp11-kit.so
+	$(CC) -O2 -g -std=gnu11 -Wall -Wextra -Werror -Iinclude $< -o $@ -L$(LIB) -lp11-kit -ldl
+
+# The problem and its cure, on the bundled token and nothing that the machine has configured.
+.PHONY: demo
+demo: all $(BUILD)/demo
+	@LD_LIBRARY_PATH="$(CURDIR)/$(LIB)" P11_KIT_NO_USER_CONFIG=1 P11_SYSTEM_CONFIG_FILE=/dev/null \
+		P11_PACKAGE_CONFIG_MODULES=/dev/null P11_SYSTEM_CONFIG_MODULES="$(CURDIR)/demo/modules" \
+		P11_MODULE_PATH="$(CURDIR)/$(LIB)/pkcs11" $(BUILD)/demo $(LIB)/pkcs11/p11mux-softtoken.so
+
+.PHONY: bench
+bench: all
+	$(GO) run ./bench $(BENCHFLAGS)
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+# ---- Checks, tests, installation ----
+
+FUZZTIME ?= 20s
+
+STATICCHECK := $(GO) tool -modfile=tools/go.mod staticcheck
+
+# Most packages are tested by themselves. Those in OUTSIDE run programs with what is built; internal/house is for check.
+OUTSIDE_DIRS := test|bench|demo
+TESTED  = $(shell $(GO) list ./... | grep -Ev '^[^/]*/[^/]*/[^/]*/($(OUTSIDE_DIRS)|internal/house)(/|$$)')
+OUTSIDE = $(shell $(GO) list ./... | grep -E '^[^/]*/[^/]*/[^/]*/($(OUTSIDE_DIRS))(/|$$)')
+
+# Everything that can be said without running a module, quick answers first.
+.PHONY: check
+check: all
+	@files=$$(gofmt -l .) && test -z "$$files" || { echo "not formatted, run gofmt -w:" $$files >&2; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags softtoken ./...
+	CGO_ENABLED=0 $(GO) vet ./...
+	$(GO) test -count=1 ./internal/house
+	$(STATICCHECK) ./...
+	$(STATICCHECK) -tags softtoken ./cmd/engine
+
+# The whole proof. Results of former runs are not believed: the packages of Debian may have changed since.
+.PHONY: test
+test:
+	scripts/install-test-deps.sh
+	$(MAKE) all sanitized
+	$(MAKE) check
+	$(GO) test -count=1 -race $(TESTED)
+	CGO_ENABLED=0 $(GO) test -count=1 $(TESTED)
+	$(GO) test -count=1 -timeout 20m $(OUTSIDE)
+
+# Runs each fuzz target for FUZZTIME.
+.PHONY: fuzz
+fuzz:
+	GO=$(GO) scripts/fuzz.sh $(FUZZTIME)
+
+# Writes again what is generated from spec.
+.PHONY: gen
+gen:
+	$(GO) generate ./...
+
+# The version of p11-kit whose programs can be built with our headers.
+API_VERSION := 0.26.4
+INCLUDEDIR  ?= $(PREFIX)/include
+# Where the library looks a module up that is configured by a relative path: package conf has the same default.
+MODULEDIR   ?= /usr/lib/$(shell $(CC) -print-multiarch)/pkcs11
+
+# The bundled token is for demonstrations and stays where it was built.
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(LIBDIR)/p11mux $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit
+	install -m 755 $(LIB)/libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/libp11-kit.so.0
+	ln -sf libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/libp11-kit.so
+	install -m 755 $(LIB)/p11mux/engine.so $(DESTDIR)$(LIBDIR)/p11mux/engine.so
+	install -m 644 include/p11-kit/*.h $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit/
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@DATADIR@|$(or $(DATADIR),/usr/share)|' -e 's|@MODULEDIR@|$(MODULEDIR)|' -e 's|@VERSION@|$(API_VERSION)|' \
+		shim/p11-kit-1.pc.in > $(BUILD)/p11-kit-1.pc
+	install -m 644 $(BUILD)/p11-kit-1.pc $(DESTDIR)$(LIBDIR)/pkgconfig/p11-kit-1.pc

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+// softhsmPlaces are where distributions install SoftHSM, the real module among the measured ones.
+var softhsmPlaces = [...]string{
+	"/usr/lib/softhsm/libsofthsm2.so",
+	"/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+	"/usr/lib64/softhsm/libsofthsm2.so",
+	"/usr/lib64/pkcs11/libsofthsm2.so",
+	"/usr/lib/libsofthsm2.so",
+	"/usr/local/lib/softhsm/libsofthsm2.so",
+}
+
+// findSoftHSM looks for the module and makes it a token with an RSA key in the temporary directory.
+func (b *bench) findSoftHSM() error {
+	b.softhsm = b.options.softhsm
+	for _, place := range softhsmPlaces {
+		if b.softhsm != "" {
+			break
+		}
+		if _, err := os.Stat(place); err == nil {
+			b.softhsm = place
+		}
+	}
+	if b.softhsm == "" {
+		return nil
+	}
+	if err := os.Mkdir(b.path("tokens"), 0o700); err != nil {
+		return err
+	}
+	conf := "directories.tokendir = " + b.path("tokens") + "\nobjectstore.backend = file\nlog.level = ERROR\n"
+	if err := b.write(conf, "softhsm2.conf"); err != nil {
+		return err
+	}
+	if _, err := b.run(nil, "token", b.softhsm); err != nil {
+		return fmt.Errorf("making a token: %w", err)
+	}
+	return nil
+}
+
+// absent is a row for what cannot be measured because the module is not there.
+func absent(title string) row {
+	r := row{title: title}
+	for w := range r.cells {
+		r.cells[w].missing = "no SoftHSM"
+	}
+	return r
+}

@@ -1,0 +1,45 @@
+#!/bin/sh
+# Installs the Debian packages that the tests need, and only those that are missing.
+# Says nothing when everything is there, so it can be run before every "make test".
+set -eu
+
+# package            why the tests need it
+packages='
+gcc                  builds the C programs; brings the address and undefined-behaviour sanitizers
+g++                  compiles the public headers as C++
+libc6-dev            C headers
+make                 builds everything
+pkg-config           finds the headers of the reference library
+libp11-kit-dev       headers, and the reference library the results are compared with
+p11-kit              the reference command line tool
+p11-kit-modules      the reference proxy and client modules
+softhsm2             a complete PKCS#11 module with keys in files
+opensc               pkcs11-tool, a foreign consumer of modules
+util-linux           unshare, for the chroot test of an ordinary user
+'
+
+missing=$(printf '%s\n' "$packages" | while read -r name why; do
+	[ -n "$name" ] || continue
+	state=$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null || true)
+	[ "$state" = installed ] || printf '%s ' "$name"
+done)
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "install-test-deps: no apt-get here; install by hand what provides: $missing" >&2
+	exit 1
+fi
+if [ "$(id -u)" = 0 ]; then
+	root=
+elif command -v sudo >/dev/null 2>&1; then
+	root='sudo'
+else
+	echo "install-test-deps: neither root nor sudo; as root run: apt-get install $missing" >&2
+	exit 1
+fi
+
+echo "install-test-deps: installing $missing" >&2
+$root apt-get update -q >&2
+# Word splitting is wanted: $missing is a list of package names.
+# shellcheck disable=SC2086
+$root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >&2

@@ -1,0 +1,171 @@
+package test
+
+import (
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	stdcrypto "crypto"
+)
+
+// softhsm finds the module file of SoftHSM.
+func softhsm(t testing.TB) string {
+	t.Helper()
+	for _, p := range []string{
+		"/usr/lib/softhsm/libsofthsm2.so",
+		"/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+		"/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+	} {
+		if _, err := os.Stat(p); err == nil {
+			return p
+		}
+	}
+	t.Fatal("no libsofthsm2.so: run scripts/install-test-deps.sh")
+	return ""
+}
+
+// tokenTemplate is a SoftHSM token with the keys "rsa" and "ec", made once.
+func tokenTemplate(t testing.TB) string {
+	t.Helper()
+	return once(t, "token", func() string {
+		dir := filepath.Join(workDir, "token")
+		writeSofthsmConf(t, dir)
+		tool := func(name string, args ...string) {
+			t.Helper()
+			cmd := exec.Command(name, args...)
+			cmd.Env = append(os.Environ(), "SOFTHSM2_CONF="+filepath.Join(dir, "softhsm2.conf"))
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v\n%s", name, err, out)
+			}
+		}
+		tool("softhsm2-util", "--init-token", "--free", "--label", "token", "--pin", "1234", "--so-pin", "5678")
+		for label, kind := range map[string]string{"rsa": "rsa:2048", "ec": "EC:prime256v1"} {
+			tool("pkcs11-tool", "--module", softhsm(t), "--token-label", "token", "--login", "--pin", "1234",
+				"--keypairgen", "--key-type", kind, "--label", label, "--id", hex.EncodeToString([]byte(label)))
+			tool("pkcs11-tool", "--module", softhsm(t), "--token-label", "token", "--read-object",
+				"--type", "pubkey", "--label", label, "--output-file", filepath.Join(dir, label+".der"))
+		}
+		return dir
+	})
+}
+
+func writeSofthsmConf(t testing.TB, dir string) {
+	t.Helper()
+	tokens := filepath.Join(dir, "tokens")
+	if err := os.MkdirAll(tokens, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	conf := "directories.tokendir = " + tokens + "\nobjectstore.backend = file\nlog.level = ERROR\n"
+	if err := os.WriteFile(filepath.Join(dir, "softhsm2.conf"), []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A token is a private copy of the template, with a configuration directory
+// that names the module "softhsm".
+type token struct {
+	conf string            // for command.conf
+	env  map[string]string // for command.env
+	dir  string
+}
+
+func newToken(t testing.TB) token {
+	t.Helper()
+	template := tokenTemplate(t)
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "tokens"), os.DirFS(filepath.Join(template, "tokens"))); err != nil {
+		t.Fatal(err)
+	}
+	writeSofthsmConf(t, dir)
+	conf := filepath.Join(dir, "conf")
+	writeFile(t, filepath.Join(conf, "modules", "softhsm.module"), "module: "+softhsm(t)+"\n")
+	return token{conf, map[string]string{"SOFTHSM2_CONF": filepath.Join(dir, "softhsm2.conf")}, dir}
+}
+
+// writeFile writes a file and makes the directories above it.
+func writeFile(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// publicKey reads a key that pkcs11-tool exported from the template.
+func publicKey(t testing.TB, label string) any {
+	t.Helper()
+	der, err := os.ReadFile(filepath.Join(tokenTemplate(t), label+".der"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// signatures runs the signing program and checks its signatures with Go's own
+// cryptography.
+func signatures(t testing.TB, c command) map[string]string {
+	t.Helper()
+	all := make(map[string]string)
+	for line := range strings.Lines(c.mustRun(t).stdout) {
+		label, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		all[label] = text
+		if err := verify(publicKey(t, label), text); err != nil {
+			t.Errorf("%s: %v", label, err)
+		}
+	}
+	if len(all) != 2 {
+		t.Fatalf("signatures by %d keys, want 2", len(all))
+	}
+	return all
+}
+
+func verify(key any, text string) error {
+	sig, err := hex.DecodeString(text)
+	if err != nil {
+		return err
+	}
+	data := make([]byte, 32)
+	for i := range data {
+		data[i] = byte(i)
+	}
+	switch k := key.(type) {
+	case *rsa.PublicKey:
+		digest := sha256.Sum256(data)
+		return rsa.VerifyPKCS1v15(k, stdcrypto.SHA256, digest[:], sig)
+	case *ecdsa.PublicKey:
+		n := len(sig) / 2
+		if !ecdsa.Verify(k, data, new(big.Int).SetBytes(sig[:n]), new(big.Int).SetBytes(sig[n:])) {
+			return fmt.Errorf("wrong signature")
+		}
+		return nil
+	}
+	return fmt.Errorf("unexpected key type %T", key)
+}
+
+// TestSign signs with both libraries; RSA signatures must be the same octets.
+func TestSign(t *testing.T) {
+	tok := newToken(t)
+	path := program(t, "sign", "token.c")
+	rsaOf := make(map[library]string)
+	eachLibrary(t, both, func(t *testing.T, lib library) {
+		rsaOf[lib] = signatures(t, command{path: path, lib: lib, conf: tok.conf, env: tok.env})["rsa"]
+	})
+	if !t.Failed() && rsaOf[ours] != rsaOf[reference] {
+		t.Errorf("RSA signatures differ:\n%s\n%s", rsaOf[ours], rsaOf[reference])
+	}
+}
