@@ -13,9 +13,11 @@ var layers = [][]string{
 	{"ck", "spec"},
 	{"module"},
 	{"module/moduletest", "uri", "conf", "internal/cabi"},
-	{"internal/native", "managed", "internal/softtoken"},
+	{"internal/native", "managed", "proxy", "internal/softtoken"},
 	{"registry"},
 	{"internal/engine"},
+	{"internal/process"},
+	{"."},
 	{"cmd/engine"},
 }
 
