@@ -11,11 +11,8 @@ CC         ?= gcc
 BUILD := build
 LIB   := $(BUILD)/lib
 
-ENGINE_ABI := $(shell cksum < shim/engine_abi.h | cut -d' ' -f1)u
-
 CFLAGS  ?= -O2 -g
-CFLAGS  += -DP11_ENGINE_ABI=$(ENGINE_ABI)
-CFLAGS  += -std=gnu11 -fPIC -fvisibility=hidden -Wall -Wextra -Werror -Iinclude -Ishim
+CFLAGS  += -std=gnu11 -fPIC -fvisibility=hidden -Wall -Wextra -Werror -Iinclude -Ishim -Iinternal/capi
 LDFLAGS += -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--build-id
 
 # The runtime as a quiet guest: no preemption signals, no file kept open to watch the processor quota, and stacks that keep
@@ -27,8 +24,8 @@ CONF_VARS := $(if $(filter-out undefined default,$(origin MODULEDIR)),-X github.
 ENGINE_LDFLAGS := -s -w -X runtime.godebugDefault=$(GODEBUG_GUEST) $(CONF_VARS) -extldflags '-Wl,--build-id -Wl,-z,nodelete'
 
 GO_FILES   := $(shell find . -name '*.go' -not -path './build/*' -not -name '*_test.go') go.mod
-C_HEADERS  := $(wildcard include/p11-kit/*.h shim/*.h)
-CGO_FILES  := $(wildcard internal/native/*.[ch] cmd/engine/*.[ch])
+C_HEADERS  := $(wildcard include/p11-kit/*.h shim/*.h internal/capi/*.h)
+CGO_FILES  := $(wildcard internal/native/*.[ch] internal/capi/*.[ch])
 
 SHIM_SOURCES := $(filter-out shim/softtoken.c,$(wildcard shim/*.c)) shim/stubs.S
 SHIM_OBJECTS := $(patsubst shim/%,$(BUILD)/obj/%.o,$(SHIM_SOURCES))
@@ -78,7 +75,7 @@ $(BUILD)/overlay/overlay.json: scripts/runtime-overlay.sh
 $(LIB)/p11mux/softtoken-engine.so: ENGINE_TAGS := -tags softtoken
 $(LIB)/p11mux/engine.so $(LIB)/p11mux/softtoken-engine.so: $(BUILD)/overlay/overlay.json $(GO_FILES) $(CGO_FILES) $(C_HEADERS)
 	@mkdir -p $(@D)
-	CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -DP11_ENGINE_ABI=$(ENGINE_ABI)" $(GO) build -trimpath $(ENGINE_TAGS) \
+	CGO_ENABLED=1 CGO_CFLAGS="-O2 -g" $(GO) build -trimpath $(ENGINE_TAGS) \
 		-overlay $(BUILD)/overlay/overlay.json -buildmode=c-shared -ldflags "$(ENGINE_LDFLAGS)" -o $@ ./cmd/engine
 	@rm -f $(@:.so=.h)
 

@@ -35,7 +35,7 @@ func (r *Registry) Configured(q Query) ([]Choice, error) {
 				continue
 			}
 			// The loader's message says why, but it is this one that a caller gets to read.
-			r.hooks.Message("aborting initialization because module '" + mc.Name + "' was marked as critical: " + r.explain(err))
+			r.host().Message("aborting initialization because module '" + mc.Name + "' was marked as critical: " + r.explain(err))
 			for _, c := range choices {
 				r.Release(c.Module)
 			}
@@ -53,7 +53,7 @@ func (r *Registry) Configured(q Query) ([]Choice, error) {
 func (r *Registry) configured(config *conf.Config, mc *conf.Module, q Query) (*Module, error) {
 	enabled, problem := conf.EnabledFor(mc, q.Progname, false)
 	if problem != nil {
-		r.hooks.Message(problem.Error())
+		r.host().Message(problem.Error())
 	}
 	if !enabled || q.Trusted && !mc.Trusted() {
 		return nil, nil
@@ -63,7 +63,7 @@ func (r *Registry) configured(config *conf.Config, mc *conf.Module, q Query) (*M
 			return nil, nil // a remote module has no function list of its own to give out
 		}
 		text := "remote not supported: " + address
-		r.hooks.Message(text)
+		r.host().Message(text)
 		return nil, loadError(ck.CKR_GENERAL_ERROR, text)
 	}
 	path, ok := mc.Path(config.Paths.ModuleDir)
@@ -75,7 +75,7 @@ func (r *Registry) configured(config *conf.Config, mc *conf.Module, q Query) (*M
 		return nil, err
 	}
 	if other, ok := r.configure(m, mc, q.Verbose); !ok {
-		r.hooks.Message(mc.File + ": module '" + mc.Name + "' is the same as module '" + other + "', whose configuration is used: " + path)
+		r.host().Message(mc.File + ": module '" + mc.Name + "' is the same as module '" + other + "', whose configuration is used: " + path)
 		r.Release(m)
 		return nil, nil
 	}
@@ -94,9 +94,9 @@ func (r *Registry) managed(config *conf.Config, mc *conf.Module, q Query) bool {
 			name = mc.Name
 		}
 		if !managed {
-			r.hooks.Message("the 'log-calls' option for module '" + name + "' is only supported for managed modules")
+			r.host().Message("the 'log-calls' option for module '" + name + "' is only supported for managed modules")
 		} else {
-			r.hooks.Message("calls of module '" + name + "' are not logged: this version of the library does not have the 'log-calls' option")
+			r.host().Message("calls of module '" + name + "' are not logged: this version of the library does not have the 'log-calls' option")
 		}
 	}
 	return managed
@@ -107,7 +107,7 @@ func (r *Registry) Single(m *Module, q Query) (managed bool, err error) {
 	config := m.Config()
 	if q.Trusted && (config == nil || !config.Trusted()) {
 		text := m.native.Path() + ": the module is not configured with trust-policy"
-		r.hooks.Message(text)
+		r.host().Message(text)
 		return false, loadError(ck.CKR_GENERAL_ERROR, text)
 	}
 	r.mu.Lock()

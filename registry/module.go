@@ -53,7 +53,7 @@ func (m *Module) Name() string {
 
 // options are how the module is shared under its configuration; verbose is P11_KIT_MODULE_VERBOSE.
 func (r *Registry) options(config *conf.Module, verbose bool) managed.Options {
-	o := managed.Options{Args: native.InitializeArgs(), Message: r.hooks.Message}
+	o := managed.Options{Args: native.InitializeArgs(), Message: func(text string) { r.host().Message(text) }}
 	if config == nil {
 		return o
 	}

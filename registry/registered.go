@@ -57,7 +57,7 @@ func (r *Registry) RegisterConfigured(ctx context.Context, q Query) error {
 		}
 		config := c.Module.Config()
 		if config == nil || !config.Critical() {
-			r.hooks.Message("skipping module '" + c.Module.Name() + "' whose initialization failed: " + r.hooks.Describe(ck.RVOf(err)))
+			r.host().Message("skipping module '" + c.Module.Name() + "' whose initialization failed: " + r.host().Describe(ck.RVOf(err)))
 			continue
 		}
 		for _, rest := range choices[i+1:] {
@@ -67,7 +67,7 @@ func (r *Registry) RegisterConfigured(ctx context.Context, q Query) error {
 			r.Unregister(ctx, m)
 		}
 		r.Sweep()
-		r.hooks.Message("initialization of critical module '" + c.Module.Name() + "' failed: " + r.hooks.Describe(ck.RVOf(err)))
+		r.host().Message("initialization of critical module '" + c.Module.Name() + "' failed: " + r.host().Describe(ck.RVOf(err)))
 		return err
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/p11mux/p11mux/ck"
@@ -33,7 +34,7 @@ type Hooks struct {
 
 // A Registry knows all modules of a process. All its methods may be called from any goroutine.
 type Registry struct {
-	hooks Hooks
+	hooks atomic.Pointer[Hooks]
 
 	mu      sync.Mutex
 	config  *conf.Config // nil until it is needed
@@ -43,6 +44,50 @@ type Registry struct {
 
 // New makes an empty registry.
 func New(hooks Hooks) *Registry {
+	r := new(Registry)
+	hooks = hooks.complete()
+	r.hooks.Store(&hooks)
+	return r
+}
+
+// host is whoever keeps account of what is loaded.
+func (r *Registry) host() *Hooks { return r.hooks.Load() }
+
+// Attach gives the registry to another host, and tells it of what is loaded. It is false, and leaves things as they are, if
+// the host has no room for a module.
+func (r *Registry) Attach(hooks Hooks) bool {
+	hooks = hooks.complete()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	records := make([]unsafe.Pointer, len(r.modules))
+	for i, m := range r.modules {
+		if hooks.Loaded == nil {
+			continue
+		}
+		if records[i] = hooks.Loaded(m.native); records[i] == nil {
+			for _, record := range records[:i] {
+				if hooks.Unloading != nil {
+					hooks.Unloading(record)
+				}
+			}
+			return false
+		}
+	}
+	for i, m := range r.modules {
+		m.record = records[i]
+		if m.config != nil && hooks.Configured != nil {
+			hooks.Configured(m.record, m.config)
+		}
+	}
+	if r.config != nil && hooks.Global != nil {
+		hooks.Global(&r.config.Global)
+	}
+	r.hooks.Store(&hooks)
+	return true
+}
+
+// complete fills in what a host leaves out and the registry cannot do without.
+func (hooks Hooks) complete() Hooks {
 	if hooks.Message == nil {
 		hooks.Message = func(string) {}
 	}
@@ -55,7 +100,7 @@ func New(hooks Hooks) *Registry {
 			return conf.Paths{}.WithEnviron(env), env
 		}
 	}
-	return &Registry{hooks: hooks}
+	return hooks
 }
 
 // configuration reads the configuration unless it is known, and reports what is wrong with it.
@@ -66,16 +111,16 @@ func (r *Registry) configuration() *conf.Config {
 	if known != nil {
 		return known
 	}
-	config := conf.Load(r.hooks.Environment())
+	config := conf.Load(r.host().Environment())
 	for _, problem := range config.Problems {
-		r.hooks.Message(problem.Error())
+		r.host().Message(problem.Error())
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.config == nil {
 		r.config = config
-		if r.hooks.Global != nil {
-			r.hooks.Global(&config.Global)
+		if r.host().Global != nil {
+			r.host().Global(&config.Global)
 		}
 	}
 	return r.config
@@ -86,7 +131,7 @@ func (r *Registry) path(path string) string {
 	if len(path) > 0 && path[0] == '/' {
 		return path
 	}
-	paths, _ := r.hooks.Environment()
+	paths, _ := r.host().Environment()
 	return paths.WithDefaults().ModuleDir + "/" + path
 }
 
@@ -94,7 +139,7 @@ func (r *Registry) path(path string) string {
 func (r *Registry) open(path string) (*Module, error) {
 	loaded, err := native.Open(path)
 	if err != nil {
-		r.hooks.Message(r.explain(err))
+		r.host().Message(r.explain(err))
 		return nil, err
 	}
 	m, taken, err := r.hold(loaded)
@@ -107,7 +152,7 @@ func (r *Registry) open(path string) (*Module, error) {
 // explain is an error of loading for the user.
 func (r *Registry) explain(err error) string {
 	if e, ok := errors.AsType[*native.LoadError](err); ok && e.Refused {
-		return e.Text + ": " + r.hooks.Describe(e.RV)
+		return e.Text + ": " + r.host().Describe(e.RV)
 	}
 	return err.Error()
 }
@@ -130,8 +175,8 @@ func (r *Registry) hold(loaded *native.Module) (m *Module, taken bool, err error
 	}
 	m = &Module{registry: r, native: loaded, refs: 1}
 	m.shared = managed.New(loaded, r.options(nil, false))
-	if r.hooks.Loaded != nil {
-		if m.record = r.hooks.Loaded(loaded); m.record == nil {
+	if r.host().Loaded != nil {
+		if m.record = r.host().Loaded(loaded); m.record == nil {
 			return nil, false, loadError(ck.CKR_HOST_MEMORY, "no memory to load "+loaded.Path())
 		}
 	}
@@ -157,8 +202,8 @@ func (r *Registry) configure(m *Module, config *conf.Module, verbose bool) (othe
 	}
 	m.config = config
 	options := r.options(config, verbose)
-	if r.hooks.Configured != nil {
-		r.hooks.Configured(m.record, config)
+	if r.host().Configured != nil {
+		r.host().Configured(m.record, config)
 	}
 	r.mu.Unlock()
 	m.shared.SetOptions(options)
@@ -241,14 +286,14 @@ func (r *Registry) takeUnused() []*Module {
 			continue
 		}
 		unused = append(unused, m)
-		if r.hooks.Unloading != nil {
-			r.hooks.Unloading(m.record)
+		if r.host().Unloading != nil {
+			r.host().Unloading(m.record)
 		}
 	}
 	r.modules = pinned
 	r.config = nil
-	if r.hooks.Global != nil {
-		r.hooks.Global(nil)
+	if r.host().Global != nil {
+		r.host().Global(nil)
 	}
 	return unused
 }

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "p11-kit/pkcs11.h"
-#include "engine_abi.h"
+#include "engine_abi.h" /* internal/capi */
 #include "stubs.h"
 
 #define P11_EXPORT __attribute__((visibility("default")))

@@ -3,7 +3,7 @@
 package main
 
 /*
-#include "host.h"
+#include <stdint.h>
 */
 import "C"
 
@@ -13,6 +13,7 @@ import (
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/internal/cabi"
+	"github.com/p11mux/p11mux/internal/capi"
 	"github.com/p11mux/p11mux/internal/softtoken"
 )
 
@@ -22,7 +23,7 @@ var token = softtoken.New()
 
 //export p11mux_engine_token_start
 func p11mux_engine_token_start(abi C.uint32_t) C.int {
-	if abi != C.P11_ENGINE_ABI {
+	if uint32(abi) != capi.ABI {
 		return -1
 	}
 	return 0
@@ -30,6 +31,10 @@ func p11mux_engine_token_start(abi C.uint32_t) C.int {
 
 //export p11mux_engine_token_call
 func p11mux_engine_token_call(function C.int, words *C.uintptr_t) (rv C.ulong) {
-	defer contain(&rv)
+	defer func() {
+		if recover() != nil {
+			rv = C.ulong(ck.CKR_GENERAL_ERROR)
+		}
+	}()
 	return C.ulong(cabi.Serve(context.Background(), token, ck.Func(function), (*cabi.Words)(unsafe.Pointer(words))))
 }

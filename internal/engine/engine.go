@@ -1,5 +1,5 @@
-// Package engine is what libp11-kit.so.0 does beyond its C: it answers the calls of the shim (see shim/engine_abi.h) from
-// a registry of modules. It is plain Go; cmd/engine connects it with C.
+// Package engine is what libp11-kit.so.0 does beyond its C: it answers the calls of the shim (see internal/capi/engine_abi.h) from
+// the registry of the process. It is plain Go; internal/capi connects it with C.
 //
 // One engine serves one process. In a forked child the shim starts a new one, which goes on with the modules and handles
 // that it inherits; see [Engine.AdoptModule].
@@ -60,9 +60,10 @@ type Engine struct {
 	lent map[*registry.Module]int // how often a module's own list is lent out; guarded by mu
 }
 
-// New makes an engine for a host.
-func New(host Host) *Engine {
-	return &Engine{host: host, registry: registry.New(registry.Hooks{
+// New makes an engine for a host, with the modules that are in the registry: a Go program may have loaded some before it
+// came to the shim. Nil if the host has no memory for them.
+func New(host Host, modules *registry.Registry) *Engine {
+	attached := modules.Attach(registry.Hooks{
 		Loaded:      host.NewRecord,
 		Configured:  host.ConfigureRecord,
 		Unloading:   host.FreeRecord,
@@ -70,7 +71,11 @@ func New(host Host) *Engine {
 		Message:     host.Message,
 		Describe:    host.Describe,
 		Environment: host.Environment,
-	})}
+	})
+	if !attached {
+		return nil
+	}
+	return &Engine{host: host, registry: modules}
 }
 
 // AdoptModule takes in a module that the process had before it was forked.

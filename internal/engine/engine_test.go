@@ -15,6 +15,7 @@ import (
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/conf"
 	"github.com/p11mux/p11mux/internal/native"
+	"github.com/p11mux/p11mux/registry"
 )
 
 // A host stands in for the shim.
@@ -45,7 +46,7 @@ func newHost(t *testing.T) (*host, *Engine) {
 			t.Error(stray)
 		}
 	})
-	return h, New(h)
+	return h, New(h, registry.New(registry.Hooks{}))
 }
 
 func (h *host) Message(text string) {

@@ -13,6 +13,7 @@ import (
 	"github.com/p11mux/p11mux/internal/native"
 	"github.com/p11mux/p11mux/managed"
 	"github.com/p11mux/p11mux/module"
+	"github.com/p11mux/p11mux/registry"
 )
 
 // Handles come and go.
@@ -208,7 +209,7 @@ func TestAdopt(t *testing.T) {
 	h.handles[handle] = "m" // the shim counts forks, and knows that it is not any more
 
 	m := h.modules["m"]
-	child := New(h)
+	child := New(h, registry.New(registry.Hooks{}))
 	child.AdoptHandle(handle, m.List()) // of a module that is not there: nothing to do
 	h.gives("C_Initialize of a handle without module", child.Initialize(handle, nil), ck.CKR_GENERAL_ERROR)
 

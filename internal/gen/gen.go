@@ -16,19 +16,20 @@ type maker func(w *writer, s *spec.Spec)
 
 // outputs are the files, by path from the root of the module.
 var outputs = map[string]maker{
-	"ck/zconst.go":              constants,
-	"ck/znames.go":              names,
-	"ck/zfunc.go":               functions,
-	"ck/zcall.go":               calls,
-	"ck/zparam.go":              params,
-	"include/p11-kit/pkcs11.h":  header,
-	"shim/zfunctions.h":         functionList,
-	"internal/cabi/zlayout.go":  goLayout,
-	"internal/cabi/zinfo.go":    cabiInfo,
-	"internal/cabi/zparam.go":   cabiParams,
-	"internal/cabi/zencode.go":  cabiEncode,
-	"internal/cabi/zserve.go":   cabiServe,
-	"internal/native/zlayout.c": cLayout,
+	"ck/zconst.go":                constants,
+	"ck/znames.go":                names,
+	"ck/zfunc.go":                 functions,
+	"ck/zcall.go":                 calls,
+	"ck/zparam.go":                params,
+	"include/p11-kit/pkcs11.h":    header,
+	"shim/zfunctions.h":           functionList,
+	"internal/cabi/zlayout.go":    goLayout,
+	"internal/cabi/zinfo.go":      cabiInfo,
+	"internal/cabi/zparam.go":     cabiParams,
+	"internal/cabi/zencode.go":    cabiEncode,
+	"internal/cabi/zserve.go":     cabiServe,
+	"internal/capi/zengine_abi.h": engineABI,
+	"internal/native/zlayout.c":   cLayout,
 }
 
 // generate makes all files in memory.

@@ -15,8 +15,9 @@ var layers = [][]string{
 	{"module/moduletest", "uri", "conf", "internal/cabi"},
 	{"internal/native", "managed", "proxy", "internal/softtoken"},
 	{"registry"},
-	{"internal/engine"},
-	{"internal/process"},
+	{"internal/engine", "internal/process"},
+	{"internal/capi"},
+	{"internal/join"},
 	{"."},
 	{"cmd/engine"},
 }
@@ -31,10 +32,10 @@ var only = map[string][]string{
 var outside = []string{"test", "bench", "demo"}
 
 // withC are the packages that may import "C": the way in from C and the way out to it.
-var withC = []string{"cmd/engine", "internal/native"}
+var withC = []string{"cmd/engine", "internal/capi", "internal/native"}
 
 // withUnsafe are the packages that may import unsafe: they hold addresses of C memory.
-var withUnsafe = []string{"cmd/engine", "internal/cabi", "internal/engine", "internal/native", "registry"}
+var withUnsafe = []string{"cmd/engine", "internal/capi", "internal/cabi", "internal/engine", "internal/native", "registry"}
 
 // isOutside tells whether a package is in one of the trees outside.
 func isOutside(dir string) bool {

@@ -1,5 +1,5 @@
 /* The shim's functions, callable from Go. */
-#include "../../shim/engine_abi.h"
+#include "engine_abi.h"
 
 extern struct p11_host *p11_engine_host;
 

@@ -1,4 +1,4 @@
-package main
+package capi
 
 /*
 #cgo CFLAGS: -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter

@@ -10,10 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The Makefile sets it to a checksum of this file. */
-#ifndef P11_ENGINE_ABI
-#define P11_ENGINE_ABI 0
-#endif
+#include "zengine_abi.h" /* P11_ENGINE_ABI, a checksum of this file: make gen */
 
 struct p11_handle;
 

@@ -1,4 +1,4 @@
-package main
+package capi
 
 /*
 #include <stdlib.h>
@@ -15,7 +15,11 @@ import (
 	"github.com/p11mux/p11mux/conf"
 	"github.com/p11mux/p11mux/internal/engine"
 	"github.com/p11mux/p11mux/internal/native"
+	"github.com/p11mux/p11mux/internal/process"
 )
+
+// ABI marks what shim and engine of one build say to each other.
+const ABI uint32 = C.P11_ENGINE_ABI
 
 // The engine of this process; set once, before anything else is called.
 var it *engine.Engine
@@ -29,7 +33,7 @@ func contain(rv *C.ulong) {
 
 //export p11mux_engine_start
 func p11mux_engine_start(host *C.struct_p11_host) C.int {
-	if host.abi != C.P11_ENGINE_ABI {
+	if uint32(host.abi) != ABI {
 		return -1
 	}
 	C.p11_engine_host = host
@@ -39,7 +43,10 @@ func p11mux_engine_start(host *C.struct_p11_host) C.int {
 		Secure: host.secure != 0,
 		UID:    int(host.uid),
 		HomeOf: conf.HomeOf,
-	}})
+	}}, process.Registry())
+	if it == nil {
+		return -1
+	}
 	adoptRecords(it)
 	C.p11_host_adopt_handles()
 	return 0
