@@ -27,7 +27,7 @@ GO_FILES   := $(shell find . -name '*.go' -not -path './build/*' -not -name '*_t
 C_HEADERS  := $(wildcard include/p11-kit/*.h shim/*.h internal/capi/*.h)
 CGO_FILES  := $(wildcard internal/native/*.[ch] internal/capi/*.[ch])
 
-SHIM_SOURCES := $(filter-out shim/softtoken.c,$(wildcard shim/*.c)) shim/stubs.S
+SHIM_SOURCES := $(filter-out shim/softtoken.c,$(wildcard shim/*.c)) $(wildcard shim/*.S)
 SHIM_OBJECTS := $(patsubst shim/%,$(BUILD)/obj/%.o,$(SHIM_SOURCES))
 
 # The bundled token is a shim of its own: messages, forks, and the way to an engine that has the token in it.
@@ -35,7 +35,7 @@ TOKEN_SOURCES := engine.c engine_file.c fork.c message.c softtoken.c
 TOKEN_OBJECTS := $(patsubst %,$(BUILD)/obj/token/%.o,$(TOKEN_SOURCES))
 
 .PHONY: all
-all: $(LIB)/libp11-kit.so $(LIB)/p11mux/engine.so $(LIB)/pkcs11/p11mux-softtoken.so $(LIB)/p11mux/softtoken-engine.so
+all: $(LIB)/libp11-kit.so $(LIB)/p11-kit-proxy.so $(LIB)/p11mux/engine.so $(LIB)/pkcs11/p11mux-softtoken.so $(LIB)/p11mux/softtoken-engine.so
 
 $(BUILD)/obj/%.o: shim/% $(C_HEADERS) Makefile
 	@mkdir -p $(@D)
@@ -46,6 +46,10 @@ $(LIB)/libp11-kit.so.0: $(SHIM_OBJECTS) shim/libp11-kit.map
 	$(CC) -shared $(LDFLAGS) -Wl,-soname,libp11-kit.so.0 -Wl,--version-script=shim/libp11-kit.map -o $@ $(SHIM_OBJECTS) -lpthread -ldl
 
 $(LIB)/libp11-kit.so: $(LIB)/libp11-kit.so.0
+	ln -sf libp11-kit.so.0 $@
+
+# One file under two names is one library: all who use either share the engine.
+$(LIB)/p11-kit-proxy.so: $(LIB)/libp11-kit.so.0
 	ln -sf libp11-kit.so.0 $@
 
 $(BUILD)/obj/token/%.o: shim/% $(C_HEADERS) Makefile
@@ -67,6 +71,7 @@ $(SANITIZED): $(BUILD)/%/lib/libp11-kit.so.0: $(SHIM_SOURCES) shim/libp11-kit.ma
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -O1 -fsanitize=$* -fno-sanitize-recover=undefined -shared $(LDFLAGS) -Wl,-soname,libp11-kit.so.0 \
 		-Wl,--version-script=shim/libp11-kit.map -o $@ $(SHIM_SOURCES) -lpthread -ldl
+	ln -sf libp11-kit.so.0 $(@D)/p11-kit-proxy.so
 	ln -sfn ../../lib/p11mux $(@D)/p11mux
 
 $(BUILD)/overlay/overlay.json: scripts/runtime-overlay.sh
@@ -151,6 +156,7 @@ install: all
 	install -d $(DESTDIR)$(LIBDIR)/p11mux $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit
 	install -m 755 $(LIB)/libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/libp11-kit.so.0
 	ln -sf libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/libp11-kit.so
+	ln -sf libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/p11-kit-proxy.so
 	install -m 755 $(LIB)/p11mux/engine.so $(DESTDIR)$(LIBDIR)/p11mux/engine.so
 	install -m 644 include/p11-kit/*.h $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \

@@ -31,6 +31,15 @@ func RVOf(err error) RV {
 	return CKR_GENERAL_ERROR
 }
 
+// SessionOver tells whether an answer to C_CloseSession leaves no session behind.
+func SessionOver(err error) bool {
+	switch RVOf(err) {
+	case CKR_OK, CKR_SESSION_HANDLE_INVALID, CKR_SESSION_CLOSED, CKR_CRYPTOKI_NOT_INITIALIZED, CKR_DEVICE_REMOVED:
+		return true
+	}
+	return false
+}
+
 // A CallError is a call that failed for a reason of ours, with what its C caller sees.
 type CallError struct {
 	Module string // the module's name, "softhsm2", or empty

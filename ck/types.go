@@ -100,6 +100,12 @@ type InitializeArgs struct {
 	Reserved                                          uintptr
 }
 
+// Complete tells whether there are all mutex functions or none of them, as there must (PKCS#11 3.2 §5.4.1).
+func (a *InitializeArgs) Complete() bool {
+	some := a.CreateMutex != 0
+	return (a.DestroyMutex != 0) == some && (a.LockMutex != 0) == some && (a.UnlockMutex != 0) == some
+}
+
 // AsyncData is CK_ASYNC_DATA. Value is a C address: an asynchronous call keeps the buffers it was given until
 // C_AsyncComplete, so its memory can be neither moved nor sent.
 type AsyncData struct {

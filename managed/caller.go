@@ -53,11 +53,11 @@ func (c *Caller) Do(ctx context.Context, call ck.Call) error {
 // this caller is; CKR_FUNCTION_FAILED if called from inside the module's own C_Initialize or C_Finalize; otherwise the
 // module's refusal.
 func (c *Caller) Initialize(ctx context.Context, args *ck.InitializeArgs) error {
-	if !c.m.turn.take() {
+	if !c.m.turn.Take() {
 		c.m.message("p11-kit initialization called recursively")
 		return ck.CKR_FUNCTION_FAILED
 	}
-	defer c.m.turn.give()
+	defer c.m.turn.Give()
 	switch {
 	case c.closed.Load():
 		return ck.CKR_GENERAL_ERROR
@@ -83,11 +83,11 @@ func (c *Caller) Initialize(ctx context.Context, args *ck.InitializeArgs) error 
 // Finalize is C_Finalize. The caller's sessions are closed, and the real C_Finalize is called if no other caller is
 // initialized; what it answers is not passed on. CKR_CRYPTOKI_NOT_INITIALIZED if this caller is not initialized.
 func (c *Caller) Finalize(ctx context.Context) error {
-	if !c.m.turn.take() {
+	if !c.m.turn.Take() {
 		c.m.message("p11-kit finalization called recursively")
 		return ck.CKR_FUNCTION_FAILED
 	}
-	defer c.m.turn.give()
+	defer c.m.turn.Give()
 	if !c.initialized.Load() {
 		return ck.CKR_CRYPTOKI_NOT_INITIALIZED
 	}
@@ -96,7 +96,7 @@ func (c *Caller) Finalize(ctx context.Context) error {
 	c.life.Unlock()
 	if left := c.takeSessions(func(session) bool { return true }); len(left) > 0 {
 		// The module may come back from its C_CloseSession too, and has to be known then.
-		_ = c.m.turn.call(func() error {
+		_ = c.m.turn.Call(func() error {
 			c.closeAll(ctx, left)
 			return nil
 		})
@@ -197,9 +197,7 @@ func (c *Caller) closeAll(ctx context.Context, sessions map[ck.SessionHandle]ses
 
 // keepIfOpen puts a session back whose closing failed in a way that may have left it open.
 func (c *Caller) keepIfOpen(handle ck.SessionHandle, s session, err error) {
-	switch ck.RVOf(err) {
-	case ck.CKR_OK, ck.CKR_SESSION_HANDLE_INVALID, ck.CKR_SESSION_CLOSED, ck.CKR_CRYPTOKI_NOT_INITIALIZED,
-		ck.CKR_DEVICE_REMOVED:
+	if ck.SessionOver(err) {
 		return
 	}
 	c.m.mu.Lock()

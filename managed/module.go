@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/internal/turn"
 	"github.com/p11mux/p11mux/module"
 )
 
@@ -26,7 +27,7 @@ type Module struct {
 	mod     module.Module
 	options atomic.Pointer[Options]
 
-	turn  turn
+	turn  turn.Turn
 	count int  // callers that are initialized; guarded by turn
 	ours  bool // the real C_Initialize was ours, so C_Finalize is; guarded by turn
 
@@ -55,10 +56,10 @@ func (m *Module) NewCaller(changed func(initialized bool)) *Caller {
 
 // Initialized tells how many callers are initialized.
 func (m *Module) Initialized() int {
-	if !m.turn.take() {
+	if !m.turn.Take() {
 		return 1 // asked from inside the module's own C_Initialize or C_Finalize: it is in use
 	}
-	defer m.turn.give()
+	defer m.turn.Give()
 	return m.count
 }
 
@@ -69,7 +70,7 @@ func (m *Module) start(ctx context.Context, args *ck.InitializeArgs) error {
 		if args != nil && args.Reserved != 0 {
 			real.Reserved = args.Reserved
 		}
-		err := m.turn.call(func() error { return m.mod.Do(ctx, &ck.InitializeCall{Args: &real}) })
+		err := m.turn.Call(func() error { return m.mod.Do(ctx, &ck.InitializeCall{Args: &real}) })
 		switch {
 		case err == nil:
 			m.ours = true
@@ -91,7 +92,7 @@ func (m *Module) stop(ctx context.Context) {
 	}
 	if m.ours {
 		m.ours = false
-		_ = m.turn.call(func() error { return m.mod.Do(ctx, &ck.FinalizeCall{}) })
+		_ = m.turn.Call(func() error { return m.mod.Do(ctx, &ck.FinalizeCall{}) })
 	}
 }
 
@@ -103,13 +104,7 @@ func (m *Module) validate(args *ck.InitializeArgs) error {
 	if args.Reserved != 0 && !m.options.Load().TakesReserved {
 		return ck.CKR_ARGUMENTS_BAD
 	}
-	set := 0
-	for _, mutex := range [...]uintptr{args.CreateMutex, args.DestroyMutex, args.LockMutex, args.UnlockMutex} {
-		if mutex != 0 {
-			set++
-		}
-	}
-	if set != 0 && set != 4 {
+	if !args.Complete() {
 		return ck.CKR_ARGUMENTS_BAD
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/internal/turn"
 )
 
 // during gives a hook that does something once, inside the first call of a function.
@@ -169,10 +170,8 @@ func TestRing(t *testing.T) {
 // quiet checks that nobody is written down as waiting or inside a module.
 func quiet(t *testing.T) {
 	t.Helper()
-	ring.mu.Lock()
-	defer ring.mu.Unlock()
-	if len(ring.depth) != 0 || len(ring.waits) != 0 {
-		t.Errorf("left behind: inside %v, waiting %v", ring.depth, ring.waits)
+	if inside, waiting := turn.Known(); inside != 0 || waiting != 0 {
+		t.Errorf("left behind: inside %d, waiting %d", inside, waiting)
 	}
 }
 
@@ -194,9 +193,7 @@ func TestWaiting(t *testing.T) {
 		wg.Go(func() { errs[1] = x.NewCaller(nil).Initialize(t.Context(), nil) })
 		wg.Go(func() { errs[3] = y.NewCaller(nil).Initialize(t.Context(), nil) })
 		for waiting := 0; waiting == 0; runtime.Gosched() { // until y's module waits for x's
-			ring.mu.Lock()
-			waiting = len(ring.waits)
-			ring.mu.Unlock()
+			_, waiting = turn.Known()
 		}
 		close(leave)
 		wg.Wait()

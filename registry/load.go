@@ -13,6 +13,8 @@ type Query struct {
 	Verbose  bool   // adds verbose=yes to configured reserved strings
 	// Unmanaged callers use the modules' own function lists.
 	Unmanaged bool
+	// Proxy is for an instance of the proxy module: enable-in and disable-in can name that too.
+	Proxy bool
 }
 
 // A Choice is a module for a caller, and how the caller is to get it.
@@ -51,7 +53,7 @@ func (r *Registry) Configured(q Query) ([]Choice, error) {
 
 // configured loads one configured module; nil if it is not wanted.
 func (r *Registry) configured(config *conf.Config, mc *conf.Module, q Query) (*Module, error) {
-	enabled, problem := conf.EnabledFor(mc, q.Progname, false)
+	enabled, problem := conf.EnabledFor(mc, q.Progname, q.Proxy)
 	if problem != nil {
 		r.host().Message(problem.Error())
 	}

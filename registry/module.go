@@ -43,6 +43,13 @@ func (m *Module) Config() *conf.Module {
 	return m.config
 }
 
+// Args are what the module's C_Initialize gets.
+func (m *Module) Args() ck.InitializeArgs {
+	m.registry.mu.Lock()
+	defer m.registry.mu.Unlock()
+	return m.registry.options(m.config, false).Args
+}
+
 // Name is the module's configured name, or its path.
 func (m *Module) Name() string {
 	if config := m.Config(); config != nil {

@@ -92,8 +92,8 @@ static bool next_arena(void)
 	return true;
 }
 
-/* A new handle for a module, its stubs shut; NULL with a message when there is no room. */
-struct p11_handle *p11_handle_new(struct p11_record *record)
+/* A new handle, its stubs shut; NULL with a message when there is no room. */
+static struct p11_handle *new_handle(struct p11_record *record, struct p11_proxy *proxy)
 {
 	struct p11_handle *handle = NULL;
 	p11_lock_records();
@@ -104,6 +104,7 @@ struct p11_handle *p11_handle_new(struct p11_record *record)
 		handle->arena = current;
 		handle->index = index;
 		handle->record = record;
+		handle->proxy = proxy;
 		atomic_store(&handle->initialized_in, 0);
 		p11_list_init(handle, current->code + (size_t)index * P11_CODE_STRIDE);
 		atomic_store(&handle->life, P11_LIVE);
@@ -112,6 +113,18 @@ struct p11_handle *p11_handle_new(struct p11_record *record)
 	if (!handle)
 		p11_message("no room for another managed module: release some that are no longer used");
 	return handle;
+}
+
+/* A new handle for a module. */
+struct p11_handle *p11_handle_new(struct p11_record *record)
+{
+	return new_handle(record, NULL);
+}
+
+/* A new handle for an instance of the proxy. */
+struct p11_handle *p11_handle_for_proxy(struct p11_proxy *proxy)
+{
+	return new_handle(NULL, proxy);
 }
 
 void p11_handle_retire(struct p11_handle *handle)
@@ -133,13 +146,13 @@ void p11_handle_retire(struct p11_handle *handle)
 void p11_handle_set_state(struct p11_handle *handle, int on)
 {
 	struct p11_record *record = handle->record;
+	struct p11_table *table = handle->proxy ? &handle->proxy->table : record ? &record->table : NULL;
 	atomic_store_explicit(&handle->initialized_in, on ? p11_generation() : 0, memory_order_release);
-	atomic_store_explicit(&handle->arena->states->of[handle->index],
-	                      on && record ? &record->table : NULL, memory_order_release);
+	atomic_store_explicit(&handle->arena->states->of[handle->index], on ? table : NULL, memory_order_release);
 }
 
 /* The live handle whose list this is, or NULL. The pointer may be anything. The lock must be held. */
-struct p11_handle *p11_handle_find(const void *list)
+static struct p11_handle *handle_of(const void *list)
 {
 	for (uint32_t i = 0; i < arenas; i++) {
 		const struct p11_arena *arena = arena_at(i);
@@ -154,8 +167,21 @@ struct p11_handle *p11_handle_find(const void *list)
 	return NULL;
 }
 
+/* The live handle of a module that has this list, or NULL; an instance of the proxy is none. The lock must be held. */
+struct p11_handle *p11_handle_find(const void *list)
+{
+	struct p11_handle *handle = handle_of(list);
+	return handle && !handle->proxy ? handle : NULL;
+}
+
+/* Whether this is a list that we made, for a module or as the proxy. The lock must be held. */
+bool p11_handle_is_ours(const void *list)
+{
+	return handle_of(list) != NULL;
+}
+
 /* Visits every live handle. The lock must not be held; handles made meanwhile may be missed. */
-void p11_handle_each(void (*visit)(struct p11_handle *, struct p11_record *, void *), void *data)
+void p11_handle_each(void (*visit)(struct p11_handle *, struct p11_record *, struct p11_proxy *, void *), void *data)
 {
 	p11_lock_records();
 	uint32_t count = arenas;
@@ -165,8 +191,8 @@ void p11_handle_each(void (*visit)(struct p11_handle *, struct p11_record *, voi
 		for (uint32_t j = 0; arena->live > 0 && j < arena->used; j++) {
 			struct p11_handle *handle = handle_at(arena, j);
 			struct p11_record *record = handle->record;
-			if (atomic_load(&handle->life) == P11_LIVE && record)
-				visit(handle, record, data);
+			if (atomic_load(&handle->life) == P11_LIVE && (record || handle->proxy))
+				visit(handle, record, handle->proxy, data);
 		}
 	}
 }

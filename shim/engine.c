@@ -1,5 +1,6 @@
 /*
- * Loading the engine: on first need, once per process, as a quiet guest.
+ * Loading the engine: on first need, once per process, as a quiet guest. In a Go
+ * program that has an engine in it, nothing is loaded: that one is joined.
  *
  * A Go runtime changes the signal mask and the alternate stack of a thread that
  * enters it. The host must not see that, so both are put back after a thread's
@@ -163,8 +164,15 @@ static bool runtime_can_start(const char *path)
 	return error == 0;
 }
 
+/* Whether the engine of this process is the Go program's own: then its threads are as its runtime wants them. */
+static _Atomic bool joined;
+
 static bool load(uint32_t generation)
 {
+	bool join = p11_engine_join();
+	atomic_store(&joined, join);
+	if (join)
+		return true;
 	/* Not on the stack, which may be small; the load lock guards them. */
 	static char path[PATH_MAX];
 	static void *values[PTHREAD_KEYS_MAX];
@@ -216,7 +224,8 @@ static bool enter_first(uint32_t generation, bool may_load)
 		p11_load_unlock();
 	}
 	if (running) {
-		warm();
+		if (!atomic_load(&joined))
+			warm();
 		warm_in = generation;
 	}
 	pthread_sigmask(SIG_SETMASK, &mask, NULL);

@@ -59,7 +59,9 @@ bool p11_engine_path(char *path, size_t size)
 	return false;
 }
 
-static bool find_note(const unsigned char *notes, size_t len, struct p11_build_id *id)
+/* The descriptor of the note with this name (its NUL counts) and type, or NULL. */
+const void *p11_find_note(const unsigned char *notes, size_t len, const char *name_wanted, size_t name_size,
+                          uint32_t type, size_t *size)
 {
 	size_t at = 0;
 	while (at + sizeof(ElfW(Nhdr)) <= len) {
@@ -69,16 +71,25 @@ static bool find_note(const unsigned char *notes, size_t len, struct p11_build_i
 		size_t desc = name + (((size_t)note.n_namesz + 3) & ~(size_t)3);
 		size_t next = desc + (((size_t)note.n_descsz + 3) & ~(size_t)3);
 		if (desc > len || next > len || next <= at)
-			return false;
-		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && memcmp(notes + name, "GNU", 4) == 0 &&
-		    note.n_descsz <= sizeof id->bytes) {
-			memcpy(id->bytes, notes + desc, note.n_descsz);
-			id->len = note.n_descsz;
-			return true;
+			return NULL;
+		if (note.n_type == type && note.n_namesz == name_size && memcmp(notes + name, name_wanted, name_size) == 0) {
+			*size = note.n_descsz;
+			return notes + desc;
 		}
 		at = next;
 	}
-	return false;
+	return NULL;
+}
+
+static bool find_build_id(const unsigned char *notes, size_t len, struct p11_build_id *id)
+{
+	size_t size;
+	const void *desc = p11_find_note(notes, len, "GNU", sizeof "GNU", NT_GNU_BUILD_ID, &size);
+	if (!desc || size > sizeof id->bytes)
+		return false;
+	memcpy(id->bytes, desc, size);
+	id->len = size;
+	return true;
 }
 
 /* Reads the build id of an ELF file; false if it has none or is no such file. */
@@ -98,7 +109,7 @@ bool p11_build_id(int fd, struct p11_build_id *id)
 		if (segment.p_type != PT_NOTE || segment.p_filesz > sizeof notes)
 			continue;
 		if (pread(fd, notes, segment.p_filesz, (off_t)segment.p_offset) == (ssize_t)segment.p_filesz &&
-		    find_note(notes, segment.p_filesz, id))
+		    find_build_id(notes, segment.p_filesz, id))
 			return true;
 	}
 	return false;

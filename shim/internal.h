@@ -43,22 +43,32 @@ enum p11_life {
 struct p11_handle {
 	CK_FUNCTION_LIST_3_2 list;      /* what the caller holds; first, so that the addresses are equal */
 	CK_INTERFACE interface;         /* what its C_GetInterface points at */
-	struct p11_record *record;      /* the module; NULL once released */
+	struct p11_record *record;      /* the module; NULL once released, and for a proxy instance */
+	struct p11_proxy *proxy;        /* the instance, or NULL */
 	_Atomic uint32_t life;          /* enum p11_life */
 	_Atomic uint32_t initialized_in;/* generation of the process that last initialized it; 0: none */
 	uint32_t index;                 /* place in its arena */
 	struct p11_arena *arena;
 };
 
+_Static_assert(offsetof(struct p11_proxy, sessions) == P11_PROXY_SESSIONS && offsetof(struct p11_proxy, slots) == P11_PROXY_SLOTS &&
+               sizeof(struct p11_session) == 1 << P11_SESSION_SIZE_LOG && offsetof(struct p11_session, handle) == 0 &&
+               offsetof(struct p11_session, real) == P11_SESSION_REAL && offsetof(struct p11_session, table) == P11_SESSION_TABLE &&
+               offsetof(struct p11_slots, count) == 0 && offsetof(struct p11_slots, of) == P11_SLOTS_FIRST &&
+               sizeof(struct p11_slot) == 1 << P11_SLOT_SIZE_LOG && offsetof(struct p11_slot, real) == 0 &&
+               offsetof(struct p11_slot, table) == P11_SLOT_TABLE && P11_PLACE_MASK == P11_SESSIONS - 1,
+               "proxy.S counts on these places");
 _Static_assert(sizeof(struct p11_handle) <= P11_HANDLE_STRIDE, "stubs.S counts on the stride");
 _Static_assert(offsetof(struct p11_handle, list) == 0, "a list's address is its handle's");
 
 /* arena.c */
 struct p11_handle *p11_handle_new(struct p11_record *record);
+struct p11_handle *p11_handle_for_proxy(struct p11_proxy *proxy);
 void p11_handle_retire(struct p11_handle *handle);
 struct p11_handle *p11_handle_find(const void *list);
+bool p11_handle_is_ours(const void *list);
 void p11_handle_set_state(struct p11_handle *handle, int on);
-void p11_handle_each(void (*visit)(struct p11_handle *, struct p11_record *, void *), void *data);
+void p11_handle_each(void (*visit)(struct p11_handle *, struct p11_record *, struct p11_proxy *, void *), void *data);
 
 /* records.c */
 struct p11_record *p11_record_head(void);
@@ -75,8 +85,11 @@ void p11_engine_forget_thread(void);
 /*
  * What the library wants of an engine: bind.c, or softtoken.c. bind finds the
  * functions of an engine that has just been loaded and starts it; false if it
- * is of another build. warm is the engine's function of that name.
+ * is of another build. join does the same with an engine that a Go program in
+ * this process has in it, if there is one. warm is the engine's function of that
+ * name.
  */
+bool p11_engine_join(void);
 bool p11_engine_bind(void *dl);
 void p11_engine_warm(void);
 
@@ -87,6 +100,8 @@ const struct p11_engine *p11_engine_if_running(void);
 /* engine_file.c */
 bool p11_engine_path(char *path, size_t size);
 bool p11_build_id(int fd, struct p11_build_id *id);
+const void *p11_find_note(const unsigned char *notes, size_t len, const char *name_wanted, size_t name_size,
+                          uint32_t type, size_t *size);
 void *p11_engine_open_copy(int fd);
 
 /* fork.c; the lock guards records, handles and the settings. Nothing is called out or allocated under it. */
@@ -113,6 +128,13 @@ void p11_precondition(const char *expression, const char *function);
 /* managed.c */
 extern void *const p11_managed_entries[P11_NUM_ENTRIES];
 void p11_list_init(struct p11_handle *handle, const unsigned char *code);
+
+/* modules.c; false where modules load modules while they are being loaded, without end. */
+bool p11_load_enter(void);
+void p11_load_leave(void);
+
+/* proxy.c */
+void p11_proxy_api(struct p11_host *host);
 
 /* arrays.c */
 void p11_array_add(void *array);

@@ -30,12 +30,14 @@ static CK_RV managed_initialize(void *args, struct p11_handle *handle)
 
 static CK_RV managed_finalize(void *reserved, struct p11_handle *handle)
 {
-	(void)reserved; /* the reference takes anything here, and programs pass it */
+	/* For a module the reference takes anything here, and programs pass it. */
+	if (reserved && handle->proxy)
+		return CKR_ARGUMENTS_BAD;
 	uint32_t in = atomic_load(&handle->initialized_in);
 	if (in != 0 && in != p11_generation()) {
 		/* Initialized by the parent: in this process there is nothing to undo. */
-		return atomic_compare_exchange_strong(&handle->initialized_in, &in, 0) ? CKR_OK
-		                                                                       : CKR_CRYPTOKI_NOT_INITIALIZED;
+		bool undone = atomic_compare_exchange_strong(&handle->initialized_in, &in, 0);
+		return undone && !handle->proxy ? CKR_OK : CKR_CRYPTOKI_NOT_INITIALIZED;
 	}
 	const struct p11_engine *engine = p11_engine_if_running();
 	return engine ? engine->finalize(handle) : CKR_CRYPTOKI_NOT_INITIALIZED;

@@ -12,6 +12,19 @@
 
 static __thread int load_depth;
 
+bool p11_load_enter(void)
+{
+	if (load_depth == LOAD_DEPTH_MAX)
+		return false;
+	load_depth++;
+	return true;
+}
+
+void p11_load_leave(void)
+{
+	load_depth--;
+}
+
 /* The module's configured name, for messages. */
 static const char *describe(const void *list, char name[NAME_SIZE])
 {
@@ -88,17 +101,16 @@ P11_EXPORT CK_FUNCTION_LIST **p11_kit_modules_load(const char *reserved, int fla
 {
 	p11_return_val_if_fail(reserved == NULL, NULL);
 	p11_message_clear();
-	if (load_depth == LOAD_DEPTH_MAX) {
-		p11_message("a module loads the configured modules while it is being loaded itself, again and again");
-		return NULL;
-	}
 	const struct p11_engine *engine = p11_engine_get();
 	if (!engine)
 		return NULL;
+	if (!p11_load_enter()) {
+		p11_message("a module loads the configured modules while it is being loaded itself, again and again");
+		return NULL;
+	}
 	void **lists = NULL;
-	load_depth++;
 	CK_RV rv = engine->modules_load(flags & P11_KIT_MODULE_MASK, &lists);
-	load_depth--;
+	p11_load_leave();
 	if (rv != CKR_OK || !lists)
 		return NULL;
 	p11_array_add(lists);
@@ -190,17 +202,16 @@ P11_EXPORT CK_FUNCTION_LIST *p11_kit_module_load(const char *module_path, int fl
 {
 	p11_return_val_if_fail(module_path != NULL, NULL);
 	p11_message_clear();
-	if (load_depth == LOAD_DEPTH_MAX) {
-		p11_message("module %s loads modules while it is being loaded itself, again and again", module_path);
-		return NULL;
-	}
 	const struct p11_engine *engine = p11_engine_get();
 	if (!engine)
 		return NULL;
+	if (!p11_load_enter()) {
+		p11_message("module %s loads modules while it is being loaded itself, again and again", module_path);
+		return NULL;
+	}
 	void *list = NULL;
-	load_depth++;
 	CK_RV rv = engine->module_load((char *)module_path, flags & P11_KIT_MODULE_MASK, &list);
-	load_depth--;
+	p11_load_leave();
 	return rv == CKR_OK ? list : NULL;
 }
 

@@ -98,7 +98,7 @@ int p11_module_flags(const void *module)
 	p11_lock_records();
 	const struct p11_record *record = p11_record_for(module);
 	if (p11_record_head()) {
-		if (!p11_handle_find(module))
+		if (!p11_handle_is_ours(module))
 			flags |= P11_KIT_MODULE_UNMANAGED;
 		if (!record || (record->flags & P11_RECORD_CRITICAL))
 			flags |= P11_KIT_MODULE_CRITICAL;

@@ -24,6 +24,12 @@ bool p11_engine_bind(void *dl)
 	return start && token_call && token_warm && start(P11_ENGINE_ABI) == 0;
 }
 
+/* The token's engine is its own. */
+bool p11_engine_join(void)
+{
+	return false;
+}
+
 void p11_engine_warm(void)
 {
 	token_warm();

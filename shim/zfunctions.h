@@ -132,4 +132,117 @@
 	P11_FUNCTIONS_3_0 \
 	P11_FUNCTIONS_3_2
 
+/*
+ * What each function's first argument names, for who has handles of his own. Define
+ *
+ *	P11_FIRST(index, name, kind)
+ *
+ * where kind is session, slot or neither, and use P11_FIRSTS.
+ */
+#define P11_FIRSTS \
+	P11_FIRST(0, C_Initialize, neither) \
+	P11_FIRST(1, C_Finalize, neither) \
+	P11_FIRST(2, C_GetInfo, neither) \
+	P11_FIRST(3, C_GetFunctionList, neither) \
+	P11_FIRST(4, C_GetSlotList, neither) \
+	P11_FIRST(5, C_GetSlotInfo, slot) \
+	P11_FIRST(6, C_GetTokenInfo, slot) \
+	P11_FIRST(7, C_GetMechanismList, slot) \
+	P11_FIRST(8, C_GetMechanismInfo, slot) \
+	P11_FIRST(9, C_InitToken, slot) \
+	P11_FIRST(10, C_InitPIN, session) \
+	P11_FIRST(11, C_SetPIN, session) \
+	P11_FIRST(12, C_OpenSession, slot) \
+	P11_FIRST(13, C_CloseSession, session) \
+	P11_FIRST(14, C_CloseAllSessions, slot) \
+	P11_FIRST(15, C_GetSessionInfo, session) \
+	P11_FIRST(16, C_GetOperationState, session) \
+	P11_FIRST(17, C_SetOperationState, session) \
+	P11_FIRST(18, C_Login, session) \
+	P11_FIRST(19, C_Logout, session) \
+	P11_FIRST(20, C_CreateObject, session) \
+	P11_FIRST(21, C_CopyObject, session) \
+	P11_FIRST(22, C_DestroyObject, session) \
+	P11_FIRST(23, C_GetObjectSize, session) \
+	P11_FIRST(24, C_GetAttributeValue, session) \
+	P11_FIRST(25, C_SetAttributeValue, session) \
+	P11_FIRST(26, C_FindObjectsInit, session) \
+	P11_FIRST(27, C_FindObjects, session) \
+	P11_FIRST(28, C_FindObjectsFinal, session) \
+	P11_FIRST(29, C_EncryptInit, session) \
+	P11_FIRST(30, C_Encrypt, session) \
+	P11_FIRST(31, C_EncryptUpdate, session) \
+	P11_FIRST(32, C_EncryptFinal, session) \
+	P11_FIRST(33, C_DecryptInit, session) \
+	P11_FIRST(34, C_Decrypt, session) \
+	P11_FIRST(35, C_DecryptUpdate, session) \
+	P11_FIRST(36, C_DecryptFinal, session) \
+	P11_FIRST(37, C_DigestInit, session) \
+	P11_FIRST(38, C_Digest, session) \
+	P11_FIRST(39, C_DigestUpdate, session) \
+	P11_FIRST(40, C_DigestKey, session) \
+	P11_FIRST(41, C_DigestFinal, session) \
+	P11_FIRST(42, C_SignInit, session) \
+	P11_FIRST(43, C_Sign, session) \
+	P11_FIRST(44, C_SignUpdate, session) \
+	P11_FIRST(45, C_SignFinal, session) \
+	P11_FIRST(46, C_SignRecoverInit, session) \
+	P11_FIRST(47, C_SignRecover, session) \
+	P11_FIRST(48, C_VerifyInit, session) \
+	P11_FIRST(49, C_Verify, session) \
+	P11_FIRST(50, C_VerifyUpdate, session) \
+	P11_FIRST(51, C_VerifyFinal, session) \
+	P11_FIRST(52, C_VerifyRecoverInit, session) \
+	P11_FIRST(53, C_VerifyRecover, session) \
+	P11_FIRST(54, C_DigestEncryptUpdate, session) \
+	P11_FIRST(55, C_DecryptDigestUpdate, session) \
+	P11_FIRST(56, C_SignEncryptUpdate, session) \
+	P11_FIRST(57, C_DecryptVerifyUpdate, session) \
+	P11_FIRST(58, C_GenerateKey, session) \
+	P11_FIRST(59, C_GenerateKeyPair, session) \
+	P11_FIRST(60, C_WrapKey, session) \
+	P11_FIRST(61, C_UnwrapKey, session) \
+	P11_FIRST(62, C_DeriveKey, session) \
+	P11_FIRST(63, C_SeedRandom, session) \
+	P11_FIRST(64, C_GenerateRandom, session) \
+	P11_FIRST(65, C_GetFunctionStatus, session) \
+	P11_FIRST(66, C_CancelFunction, session) \
+	P11_FIRST(67, C_WaitForSlotEvent, neither) \
+	P11_FIRST(68, C_GetInterfaceList, neither) \
+	P11_FIRST(69, C_GetInterface, neither) \
+	P11_FIRST(70, C_LoginUser, session) \
+	P11_FIRST(71, C_SessionCancel, session) \
+	P11_FIRST(72, C_MessageEncryptInit, session) \
+	P11_FIRST(73, C_EncryptMessage, session) \
+	P11_FIRST(74, C_EncryptMessageBegin, session) \
+	P11_FIRST(75, C_EncryptMessageNext, session) \
+	P11_FIRST(76, C_MessageEncryptFinal, session) \
+	P11_FIRST(77, C_MessageDecryptInit, session) \
+	P11_FIRST(78, C_DecryptMessage, session) \
+	P11_FIRST(79, C_DecryptMessageBegin, session) \
+	P11_FIRST(80, C_DecryptMessageNext, session) \
+	P11_FIRST(81, C_MessageDecryptFinal, session) \
+	P11_FIRST(82, C_MessageSignInit, session) \
+	P11_FIRST(83, C_SignMessage, session) \
+	P11_FIRST(84, C_SignMessageBegin, session) \
+	P11_FIRST(85, C_SignMessageNext, session) \
+	P11_FIRST(86, C_MessageSignFinal, session) \
+	P11_FIRST(87, C_MessageVerifyInit, session) \
+	P11_FIRST(88, C_VerifyMessage, session) \
+	P11_FIRST(89, C_VerifyMessageBegin, session) \
+	P11_FIRST(90, C_VerifyMessageNext, session) \
+	P11_FIRST(91, C_MessageVerifyFinal, session) \
+	P11_FIRST(92, C_EncapsulateKey, session) \
+	P11_FIRST(93, C_DecapsulateKey, session) \
+	P11_FIRST(94, C_VerifySignatureInit, session) \
+	P11_FIRST(95, C_VerifySignature, session) \
+	P11_FIRST(96, C_VerifySignatureUpdate, session) \
+	P11_FIRST(97, C_VerifySignatureFinal, session) \
+	P11_FIRST(98, C_GetSessionValidationFlags, session) \
+	P11_FIRST(99, C_AsyncComplete, session) \
+	P11_FIRST(100, C_AsyncGetID, session) \
+	P11_FIRST(101, C_AsyncJoin, session) \
+	P11_FIRST(102, C_WrapKeyAuthenticated, session) \
+	P11_FIRST(103, C_UnwrapKeyAuthenticated, session)
+
 #endif /* P11_ZFUNCTIONS_H */

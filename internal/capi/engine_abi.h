@@ -46,6 +46,57 @@ struct p11_record {
 	struct p11_table table;
 };
 
+/* One module of a proxy instance. */
+struct p11_member {
+	struct p11_record *record;
+	uint32_t managed; /* 0: the instance uses the module past all sharing, as its configuration wants */
+};
+
+/*
+ * One session of a proxy instance. The engine writes it; the instance's stubs
+ * read it without a lock (shim/proxy.S), so the order of writing counts: handle
+ * becomes 0 before real and table change, and gets its new value last. A value
+ * of handle never comes back.
+ */
+struct p11_session {
+	uint64_t handle; /* what the caller has, 0 for none; its low bits are the place in the array */
+	uint64_t real;   /* what the module has */
+	struct p11_table *table;
+	uint64_t slot;   /* the instance's id of the slot */
+};
+
+/* One slot of a proxy instance, in the place that its id says. Never changes but for table, which is NULL while it is none. */
+struct p11_slot {
+	uint64_t real;
+	struct p11_table *table;
+	struct p11_record *record; /* NULL: an id that nothing is known of */
+	uint64_t unused;
+};
+
+struct p11_slots {
+	uint64_t count; /* ids below are in the array; grows when the entry is complete */
+	uint64_t room;
+	uint64_t unused[2];
+	struct p11_slot of[];
+};
+
+#define P11_SESSION_BITS 18
+#define P11_SESSIONS     (1 << P11_SESSION_BITS) /* sessions of one proxy instance at once */
+#define P11_FIRST_ID     17                      /* the first slot id and session handle, as in the reference */
+
+/* One instance of the proxy module, beside its handle. Owned by the shim; it lives as long as the process. */
+struct p11_proxy {
+	struct p11_table table;       /* first, for the state word points to it: the stubs of proxy.S */
+	struct p11_session *sessions; /* P11_SESSIONS of them; NULL until proxy_prepare */
+	struct p11_slots *slots;      /* NULL until there is one */
+	struct p11_handle *handle;
+	uint64_t serial;              /* the part of a session handle above P11_SESSION_BITS, for the next one */
+	uint64_t used;                /* sessions in places below may be in use */
+	struct p11_member *members;
+	size_t count;
+	uint8_t major, minor;         /* version of the interface */
+};
+
 /* What the host program set; read by the engine at each load. */
 struct p11_settings {
 	const char *progname;        /* p11_kit_set_progname, or NULL for the automatic name */
@@ -93,8 +144,18 @@ struct p11_host {
 	void (*handle_retire)(struct p11_handle *handle);
 	/* Opens (on is 1) or shuts the handle's plain stubs. */
 	void (*handle_state)(struct p11_handle *handle, int on);
-	/* Calls visit for each live handle, in no order. */
-	void (*handle_each)(void (*visit)(struct p11_handle *handle, struct p11_record *record, void *data), void *data);
+	/* Calls visit for each live handle, in no order. It belongs to a module (record) or is a proxy instance; the other is NULL. */
+	void (*handle_each)(void (*visit)(struct p11_handle *handle, struct p11_record *record, struct p11_proxy *proxy, void *data),
+	                    void *data);
+
+	/* The proxy module's own entry points, by which a module is recognized that would be the proxy again. */
+	void *own_entry;
+	/* A new instance of the proxy, which copies the members; NULL with a message when no more can be made. */
+	struct p11_proxy *(*proxy_new)(const struct p11_member *members, size_t count, int major, int minor);
+	/* Makes the instance's array of sessions. 0, or -1 when memory is short. */
+	int (*proxy_prepare)(struct p11_proxy *proxy);
+	/* Makes room for slot ids below room. 0, or -1 when memory is short. One thread at a time. */
+	int (*proxy_slots)(struct p11_proxy *proxy, uint64_t room);
 };
 
 /*
@@ -119,6 +180,10 @@ struct p11_host {
 	P11_ENGINE_FUNCTION(unsigned long, open_session, (struct p11_handle *handle, unsigned long slot, unsigned long flags, void *application, void *notify, unsigned long *session)) \
 	P11_ENGINE_FUNCTION(unsigned long, close_session, (struct p11_handle *handle, unsigned long session)) \
 	P11_ENGINE_FUNCTION(unsigned long, close_all_sessions, (struct p11_handle *handle, unsigned long slot)) \
+	/* A new instance of the proxy module, for an interface of this version. */ \
+	P11_ENGINE_FUNCTION(unsigned long, proxy_load, (int major, int minor, void **list)) \
+	/* A call of a proxy instance that no table translates, by its place in the function list, with its arguments as words. */ \
+	P11_ENGINE_FUNCTION(unsigned long, call, (struct p11_handle *handle, int function, uintptr_t words[10])) \
 	/* The registered (unmanaged, counted) modules of p11_kit_initialize_registered and friends. */ \
 	P11_ENGINE_FUNCTION(unsigned long, initialize_registered, (void)) \
 	P11_ENGINE_FUNCTION(unsigned long, finalize_registered, (void)) \
@@ -145,5 +210,21 @@ typedef unsigned long (*p11_token_call)(int function, uintptr_t words[10]);
 
 /* p11mux_engine_start: takes the host, which must stay; 0, or -1 when the engine is of another build. */
 typedef int (*p11_engine_start)(struct p11_host *host);
+
+/*
+ * How a Go program that has an engine in it is found by the shim: one engine
+ * serves the process then, and its counts are everybody's. An ELF note in the
+ * program (or in the library that holds the engine) leads to this; the note's
+ * name is P11_OFFER_NAME, its type P11_OFFER_TYPE, and its descriptor the
+ * distance from itself to the structure, a signed 64-bit number.
+ */
+#define P11_OFFER_NAME "p11mux"
+#define P11_OFFER_TYPE 1
+struct p11_offer {
+	uint32_t abi;  /* P11_ENGINE_ABI */
+	int32_t pid;   /* the process that the engine lives in; 0: it is not to be joined */
+	p11_engine_start start;
+	struct p11_engine engine;
+};
 
 #endif

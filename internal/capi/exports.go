@@ -38,6 +38,7 @@ func p11mux_engine_start(host *C.struct_p11_host) C.int {
 	}
 	C.p11_engine_host = host
 	native.SetGuard(unsafe.Pointer(host.load_lock), unsafe.Pointer(host.load_unlock))
+	native.SetSelf(host.own_entry)
 	it = engine.New(shim{env: conf.Env{
 		Getenv: getenv,
 		Secure: host.secure != 0,
@@ -53,7 +54,11 @@ func p11mux_engine_start(host *C.struct_p11_host) C.int {
 }
 
 //export p11mux_engine_adopt
-func p11mux_engine_adopt(handle *C.struct_p11_handle, list unsafe.Pointer) {
+func p11mux_engine_adopt(handle *C.struct_p11_handle, list unsafe.Pointer, p *C.struct_p11_proxy) {
+	if p != nil {
+		adoptProxy(p)
+		return
+	}
 	it.AdoptHandle(engine.Handle(handle), list)
 }
 

@@ -55,15 +55,30 @@ void p11_host_handle_state(struct p11_handle *handle, int on)
 	p11_engine_host->handle_state(handle, on);
 }
 
+struct p11_proxy *p11_host_proxy_new(const struct p11_member *members, size_t count, int major, int minor)
+{
+	return p11_engine_host->proxy_new(members, count, major, minor);
+}
+
+int p11_host_proxy_prepare(struct p11_proxy *proxy)
+{
+	return p11_engine_host->proxy_prepare(proxy);
+}
+
+int p11_host_proxy_slots(struct p11_proxy *proxy, uint64_t room)
+{
+	return p11_engine_host->proxy_slots(proxy, room);
+}
+
 struct p11_record *p11_host_record_first(void)
 {
 	return p11_engine_host->record_first();
 }
 
-static void adopt(struct p11_handle *handle, struct p11_record *record, void *data)
+static void adopt(struct p11_handle *handle, struct p11_record *record, struct p11_proxy *proxy, void *data)
 {
 	(void)data;
-	p11mux_engine_adopt(handle, record->list);
+	p11mux_engine_adopt(handle, record ? record->list : NULL, proxy);
 }
 
 void p11_host_adopt_handles(void)

@@ -14,6 +14,12 @@ int p11_host_global_configure(const char *options, size_t options_len);
 struct p11_handle *p11_host_handle_new(struct p11_record *record);
 void p11_host_handle_retire(struct p11_handle *handle);
 void p11_host_handle_state(struct p11_handle *handle, int on);
+struct p11_proxy *p11_host_proxy_new(const struct p11_member *members, size_t count, int major, int minor);
+int p11_host_proxy_prepare(struct p11_proxy *proxy);
+int p11_host_proxy_slots(struct p11_proxy *proxy, uint64_t room);
+/* offer.c */
+void p11_offer_make(void);
+
 /* Records and handles as the engine is started; handles are given to p11mux_engine_adopt. */
 struct p11_record *p11_host_record_first(void);
 void p11_host_adopt_handles(void);

@@ -13,7 +13,8 @@ import (
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/conf"
 	"github.com/p11mux/p11mux/internal/native"
-	"github.com/p11mux/p11mux/managed"
+	"github.com/p11mux/p11mux/module"
+	"github.com/p11mux/p11mux/proxy"
 	"github.com/p11mux/p11mux/registry"
 )
 
@@ -47,6 +48,9 @@ type Host interface {
 	NewHandle(record unsafe.Pointer) Handle
 	RetireHandle(h Handle)
 	SetState(h Handle, initialized bool)
+
+	// NewProxy is nil, with a message, when there can be no more instances of the proxy.
+	NewProxy(members []ProxyMember, version ck.Version) (Handle, ProxyTable)
 }
 
 // An Engine answers the shim. Its methods may be called from any goroutine; those that take a handle must be given one
@@ -54,7 +58,8 @@ type Host interface {
 type Engine struct {
 	host     Host
 	registry *registry.Registry
-	handles  sync.Map // Handle -> *entry, of all handles that are not released
+	slots    *proxy.Slots // of all instances of the proxy
+	handles  sync.Map     // Handle -> *entry, of all handles that are not released
 
 	mu   sync.Mutex
 	lent map[*registry.Module]int // how often a module's own list is lent out; guarded by mu
@@ -75,7 +80,7 @@ func New(host Host, modules *registry.Registry) *Engine {
 	if !attached {
 		return nil
 	}
-	return &Engine{host: host, registry: modules}
+	return &Engine{host: host, registry: modules, slots: proxy.NewSlots()}
 }
 
 // AdoptModule takes in a module that the process had before it was forked.
@@ -91,10 +96,21 @@ func (e *Engine) AdoptHandle(h Handle, list unsafe.Pointer) {
 	}
 }
 
+// A caller is what is behind a handle: a caller of a module, or an instance of the proxy.
+type caller interface {
+	module.Module
+	Initialize(ctx context.Context, args *ck.InitializeArgs) error
+	Finalize(ctx context.Context) error
+	OpenSession(ctx context.Context, call *ck.OpenSessionCall) error
+	CloseSession(ctx context.Context, session ck.SessionHandle) error
+	CloseAllSessions(ctx context.Context, slot ck.SlotID) error
+	Close(ctx context.Context) error
+}
+
 // entry is what the engine knows of a handle.
 type entry struct {
-	module *registry.Module
-	caller *managed.Caller
+	module *registry.Module // nil for an instance of the proxy
+	caller caller
 }
 
 func (e *Engine) attach(h Handle, m *registry.Module) {
@@ -103,9 +119,17 @@ func (e *Engine) attach(h Handle, m *registry.Module) {
 }
 
 // caller gives the caller of a handle, nil if the handle is released.
-func (e *Engine) caller(h Handle) *managed.Caller {
+func (e *Engine) caller(h Handle) caller {
 	if v, live := e.handles.Load(h); live {
 		return v.(*entry).caller
+	}
+	return nil
+}
+
+// Module gives what is behind a handle, nil if the handle is released.
+func (e *Engine) Module(h Handle) module.Module {
+	if caller := e.caller(h); caller != nil {
+		return caller
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/conf"
 	"github.com/p11mux/p11mux/internal/native"
+	"github.com/p11mux/p11mux/proxy"
 	"github.com/p11mux/p11mux/registry"
 )
 
@@ -110,6 +111,23 @@ func (h *host) NewHandle(r unsafe.Pointer) Handle {
 	h.handles[made] = h.names[r]
 	return made
 }
+
+func (h *host) NewProxy(members []ProxyMember, version ck.Version) (Handle, ProxyTable) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.room == 0 {
+		return nil, nil
+	}
+	h.room--
+	made := Handle(new(record))
+	h.handles[made] = "proxy"
+	return made, table{proxy.NewTable()}
+}
+
+// table is a table that needs no preparing.
+type table struct{ proxy.Table }
+
+func (table) Prepare() bool { return true }
 
 func (h *host) RetireHandle(gone Handle) {
 	h.mu.Lock()

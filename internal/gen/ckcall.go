@@ -61,6 +61,19 @@ func calls(w *writer, s *spec.Spec) {
 		}
 		w.p("\n// Func implements [Call].\nfunc (*%sCall) Func() Func { return Func%s }", f.GoName(), f.GoName())
 	}
+	firstHandle(w, s, "session", "SessionOf", "SessionHandle", "the session that a call is made in; nil for a call that is made in none")
+	firstHandle(w, s, "slot", "SlotOf", "SlotID", "the slot that a call is about; nil for a call that is about none")
+}
+
+// firstHandle writes a function that gives the first argument of the calls where it is of a kind.
+func firstHandle(w *writer, s *spec.Spec, kind, name, typ, doc string) {
+	w.p("\n// %s gives where a call has %s.\nfunc %s(call Call) *%s {\nswitch c := call.(type) {", name, doc, name, typ)
+	for _, f := range s.Functions {
+		if firstKind(f) == kind {
+			w.p("case *%sCall:\nreturn &c.%s", f.GoName(), f.Args[0].Field)
+		}
+	}
+	w.p("}\nreturn nil\n}")
 }
 
 // callField gives the Go type of an argument and what its comment says.

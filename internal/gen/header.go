@@ -280,5 +280,32 @@ func functionList(w *writer, s *spec.Spec) {
 		w.p("%s", strings.Join(lines, " \\\n"))
 	}
 	w.p("\n#define P11_FUNCTIONS \\\n\tP11_FUNCTIONS_2_40 \\\n\tP11_FUNCTIONS_3_0 \\\n\tP11_FUNCTIONS_3_2")
+	w.p(`
+/*
+ * What each function's first argument names, for who has handles of his own. Define
+ *
+ *	P11_FIRST(index, name, kind)
+ *
+ * where kind is session, slot or neither, and use P11_FIRSTS.
+ */
+#define P11_FIRSTS \`)
+	var lines []string
+	for _, f := range s.Functions {
+		lines = append(lines, fmt.Sprintf("\tP11_FIRST(%d, %s, %s)", f.Order, f.Name, firstKind(f)))
+	}
+	w.p("%s", strings.Join(lines, " \\\n"))
 	w.p("\n#endif /* P11_ZFUNCTIONS_H */")
+}
+
+// firstKind tells what the first argument of a function names.
+func firstKind(f *spec.Function) string {
+	if len(f.Args) > 0 {
+		switch f.Args[0].CType {
+		case "CK_SESSION_HANDLE":
+			return "session"
+		case "CK_SLOT_ID":
+			return "slot"
+		}
+	}
+	return "neither"
 }

@@ -12,12 +12,11 @@ import (
 var layers = [][]string{
 	{"ck", "spec"},
 	{"module"},
-	{"module/moduletest", "uri", "conf", "internal/cabi"},
+	{"module/moduletest", "uri", "conf", "internal/cabi", "internal/turn"},
 	{"internal/native", "managed", "proxy", "internal/softtoken"},
 	{"registry"},
 	{"internal/engine", "internal/process"},
 	{"internal/capi"},
-	{"internal/join"},
 	{"."},
 	{"cmd/engine"},
 }

@@ -15,6 +15,8 @@
 void (*p11_native_guard_enter)(void);
 void (*p11_native_guard_leave)(void);
 
+void *p11_native_self;
+
 static void enter(void)
 {
 	if (p11_native_guard_enter)
@@ -117,6 +119,11 @@ static enum p11_native_step open_module(const char *path, struct p11_native_modu
 	return P11_NATIVE_LOADED;
 }
 
+static int is_self(const struct entry_points *entry)
+{
+	return p11_native_self && (void *)entry->get_function_list == p11_native_self;
+}
+
 /*
  * The function list of the module's default interface, or NULL. Any failure
  * here is forgiven: C_GetFunctionList is the older and surer way.
@@ -169,7 +176,10 @@ enum p11_native_step p11_native_load(const char *path, struct p11_native_module 
 	leave();
 	if (step != P11_NATIVE_LOADED)
 		return step;
-	step = find_list(&entry, module);
+	/* Asking the proxy module may be what makes it known, so it is looked at again. */
+	step = is_self(&entry) ? P11_NATIVE_SELF : find_list(&entry, module);
+	if (step == P11_NATIVE_LOADED && is_self(&entry))
+		step = P11_NATIVE_SELF;
 	if (step != P11_NATIVE_LOADED)
 		p11_native_unload(module->dl);
 	return step;

@@ -34,6 +34,8 @@ func Open(path string) (*Module, error) {
 		rv = ck.RV(loaded.rv)
 		text = "call to C_GetFunctionList failed in module: " + path
 		return nil, &LoadError{RV: rv, Text: text, Refused: true}
+	case C.P11_NATIVE_SELF:
+		rv, text = ck.CKR_FUNCTION_FAILED, "refusing to load the p11-kit-proxy.so module as a registered module: "+path
 	case C.P11_NATIVE_NO_LIST:
 		text = "call to C_GetFunctionList gave no function list in module: " + path
 	default:
@@ -49,6 +51,10 @@ func SetGuard(enter, leave unsafe.Pointer) {
 	C.p11_native_guard_enter = (*[0]byte)(enter)
 	C.p11_native_guard_leave = (*[0]byte)(leave)
 }
+
+// SetSelf makes the proxy module known by its C_GetFunctionList: it is never loaded as one of the modules that are behind
+// it. It must be called before anything is loaded, or by what loading the proxy module brings about.
+func SetSelf(entry unsafe.Pointer) { C.p11_native_self = entry }
 
 // InitializeArgs are what a module gets to be used from many threads: CKF_OS_LOCKING_OK, and working mutex functions for
 // modules that prefer them (PKCS#11 3.2 §5.4.1).

@@ -10,6 +10,7 @@ enum p11_native_step {
 	P11_NATIVE_NO_FILE,     /* text says why */
 	P11_NATIVE_NO_ENTRY,    /* no C_GetFunctionList; text says why */
 	P11_NATIVE_REFUSED,     /* C_GetFunctionList answered rv */
+	P11_NATIVE_SELF,        /* the proxy module, which would hold itself */
 	P11_NATIVE_NO_LIST,     /* C_GetFunctionList answered CKR_OK and gave no list */
 };
 
@@ -27,6 +28,9 @@ struct p11_native_module {
  */
 extern void (*p11_native_guard_enter)(void);
 extern void (*p11_native_guard_leave)(void);
+
+/* The proxy module's C_GetFunctionList, NULL if there is none in the process. */
+extern void *p11_native_self;
 
 enum p11_native_step p11_native_load(const char *path, struct p11_native_module *module);
 void p11_native_unload(void *dl);

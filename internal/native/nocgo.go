@@ -23,6 +23,9 @@ func Open(path string) (*Module, error) {
 // SetGuard does nothing: there is no use of the dynamic linker to guard.
 func SetGuard(enter, leave unsafe.Pointer) {}
 
+// SetSelf does nothing: no module is loaded.
+func SetSelf(entry unsafe.Pointer) {}
+
 // InitializeArgs lacks the mutex functions, which are C.
 func InitializeArgs() ck.InitializeArgs { return ck.InitializeArgs{Flags: ck.CKF_OS_LOCKING_OK} }
 

@@ -1,4 +1,6 @@
-package managed
+// Package turn lets one thread at a time change something that runs foreign code meanwhile, and refuses where waiting for
+// one's turn would be for ever.
+package turn
 
 import (
 	"runtime"
@@ -6,14 +8,14 @@ import (
 	"syscall"
 )
 
-// A turn lets one thread at a time change how a module is initialized.
+// A Turn lets one thread at a time change how a module is initialized. The zero Turn is free.
 //
 // A module may call back while it initializes, and may wait for another module that waits for it. Where waiting would
-// never end, because the thread that has the turn waits, through however many others, for this one, take refuses.
+// never end, because the thread that has the turn waits, through however many others, for this one, Take refuses.
 //
 // Only a thread that is inside a module's code can be waited for in such a ring, so only those are written down; a
 // caller that finds the turn free pays for nothing but a mutex.
-type turn struct {
+type Turn struct {
 	mu     sync.Mutex
 	inside int // thread that is inside the module's code with this turn, 0 if none; guarded by ring.mu
 }
@@ -22,11 +24,11 @@ type turn struct {
 var ring struct {
 	mu    sync.Mutex
 	depth map[int]int   // thread -> how many turns it is inside a module with
-	waits map[int]*turn // such a thread -> the turn that it waits for
+	waits map[int]*Turn // such a thread -> the turn that it waits for
 }
 
-// take waits for the turn. It is false if that would be for ever.
-func (t *turn) take() bool {
+// Take waits for the turn. It is false if that would be for ever.
+func (t *Turn) Take() bool {
 	if t.mu.TryLock() {
 		return true
 	}
@@ -55,11 +57,11 @@ func (t *turn) take() bool {
 	return true
 }
 
-// give passes the turn on.
-func (t *turn) give() { t.mu.Unlock() }
+// Give passes the turn on.
+func (t *Turn) Give() { t.mu.Unlock() }
 
-// call runs the module's code; the turn must have been taken.
-func (t *turn) call(module func() error) error {
+// Call runs the module's code; the turn must have been taken.
+func (t *Turn) Call(module func() error) error {
 	// The module calls back on this thread, and there it has to be known.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -67,7 +69,7 @@ func (t *turn) call(module func() error) error {
 	ring.mu.Lock()
 	if ring.depth == nil {
 		ring.depth = make(map[int]int)
-		ring.waits = make(map[int]*turn)
+		ring.waits = make(map[int]*Turn)
 	}
 	ring.depth[thread]++
 	t.inside = thread
@@ -81,4 +83,11 @@ func (t *turn) call(module func() error) error {
 		ring.mu.Unlock()
 	}()
 	return module()
+}
+
+// Known tells how many threads are inside a module with a turn, and how many of them wait for another one.
+func Known() (inside, waiting int) {
+	ring.mu.Lock()
+	defer ring.mu.Unlock()
+	return len(ring.depth), len(ring.waits)
 }

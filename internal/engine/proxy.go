@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"context"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/module"
+	"github.com/p11mux/p11mux/proxy"
+	"github.com/p11mux/p11mux/registry"
+)
+
+// A ProxyMember is a module of an instance of the proxy, for the host.
+type ProxyMember struct {
+	Record  unsafe.Pointer
+	Managed bool
+}
+
+// An AdoptedMember is one that the host remembers, by the module's own function list.
+type AdoptedMember struct {
+	List    unsafe.Pointer
+	Managed bool
+}
+
+// A KnownSlot is a slot id that the host remembers.
+type KnownSlot struct {
+	List     unsafe.Pointer
+	Real, ID ck.SlotID
+}
+
+// A ProxyTable is what an instance's C stubs translate by.
+type ProxyTable interface {
+	proxy.Table
+	// Prepare makes room for sessions, and must come before the instance is initialized; false when there is no memory.
+	Prepare() bool
+}
+
+// instance is an instance of the proxy.
+type instance struct {
+	*proxy.Proxy
+	table ProxyTable
+}
+
+// Initialize is C_Initialize.
+func (i *instance) Initialize(ctx context.Context, args *ck.InitializeArgs) error {
+	if !i.table.Prepare() {
+		return ck.CKR_HOST_MEMORY
+	}
+	return i.Proxy.Initialize(ctx, args)
+}
+
+// ProxyLoad is C_GetFunctionList and C_GetInterface of the proxy module: a new instance, with all configured modules that
+// the program may have, and may have through the proxy.
+func (e *Engine) ProxyLoad(version ck.Version) (unsafe.Pointer, ck.RV) {
+	query := e.query(0)
+	query.Proxy = true
+	choices, err := e.registry.Configured(query)
+	if err != nil {
+		return nil, ck.RVOf(err)
+	}
+	members := make([]ProxyMember, len(choices))
+	for i, c := range choices {
+		members[i] = ProxyMember{c.Module.Record(), c.Managed}
+	}
+	h, table := e.host.NewProxy(members, version)
+	if h == nil {
+		for _, c := range choices {
+			e.registry.Release(c.Module)
+		}
+		e.registry.Sweep()
+		return nil, ck.CKR_HOST_MEMORY
+	}
+	e.attachProxy(h, choices, version, table)
+	return unsafe.Pointer(h), ck.CKR_OK
+}
+
+// AdoptProxy takes in an instance that the process had before it was forked, and the slot ids that it knew. Whatever the
+// instance was in the parent, here it is not initialized.
+func (e *Engine) AdoptProxy(h Handle, members []AdoptedMember, version ck.Version, table ProxyTable, slots []KnownSlot) {
+	var choices []registry.Choice
+	for _, member := range members {
+		m := e.registry.Find(member.List)
+		if m == nil {
+			return
+		}
+		e.registry.Hold(m)
+		choices = append(choices, registry.Choice{Module: m, Managed: member.Managed})
+	}
+	for _, slot := range slots {
+		if m := e.registry.Find(slot.List); m != nil {
+			e.slots.Adopt(m, slot.Real, slot.ID)
+		}
+	}
+	e.attachProxy(h, choices, version, table)
+}
+
+// attachProxy makes the Go half of an instance. The references to the modules are the instance's, for as long as the
+// process lives.
+func (e *Engine) attachProxy(h Handle, choices []registry.Choice, version ck.Version, table ProxyTable) {
+	members := make([]proxy.Member, len(choices))
+	for i, c := range choices {
+		members[i] = proxy.Member{Key: c.Module, Name: c.Module.Name(), Module: view(c)}
+		if config := c.Module.Config(); config != nil {
+			members[i].Critical = config.Critical()
+		}
+	}
+	e.handles.Store(h, &entry{caller: &instance{proxy.New(proxy.Options{
+		Version:     version,
+		Members:     members,
+		Slots:       e.slots,
+		Table:       table,
+		Initialized: func(initialized bool) { e.host.SetState(h, initialized) },
+		Message:     e.host.Message,
+		Describe:    e.host.Describe,
+		Pause:       pause,
+	}), table}})
+}
+
+// view is a module as an instance of the proxy uses it.
+func view(c registry.Choice) module.Module {
+	if c.Managed {
+		return c.Module.Shared().NewCaller(nil)
+	}
+	return module.Func(func(ctx context.Context, call ck.Call) error {
+		if initialize, ok := call.(*ck.InitializeCall); ok && initialize.Args == nil {
+			args := c.Module.Args()
+			call = &ck.InitializeCall{Args: &args}
+		}
+		return c.Module.Native().Do(ctx, call)
+	})
+}
+
+// slice is how long who waits takes to notice that the wait is over.
+const slice = 20 * time.Millisecond
+
+// pause waits without a timer of the runtime, which would open descriptors in the host and die when a daemon closes them.
+func pause(_ context.Context, done <-chan struct{}, d time.Duration) {
+	for ; d > 0; d -= slice {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		t := syscall.NsecToTimespec(int64(min(d, slice)))
+		_ = syscall.Nanosleep(&t, nil) // a signal may end it early
+	}
+}

@@ -1,0 +1,119 @@
+package proxy
+
+import (
+	"context"
+
+	"github.com/p11mux/p11mux/ck"
+)
+
+// Initialize is C_Initialize: all members are initialized, in their order. One that cannot be is left out, and tried again
+// the next time; if it is critical, its answer is the proxy's. CKR_CRYPTOKI_ALREADY_INITIALIZED if the instance is;
+// CKR_FUNCTION_FAILED if called from inside the C_Initialize or C_Finalize of one of its own members.
+func (p *Proxy) Initialize(ctx context.Context, args *ck.InitializeArgs) error {
+	if !p.turn.Take() {
+		p.o.Message("p11-kit initialization called recursively")
+		return ck.CKR_FUNCTION_FAILED
+	}
+	defer p.turn.Give()
+	switch {
+	case p.now.Load() != nil:
+		return ck.CKR_CRYPTOKI_ALREADY_INITIALIZED
+	case args != nil && (args.Reserved != 0 || !args.Complete()):
+		return ck.CKR_ARGUMENTS_BAD // PKCS#11 3.2 §5.4.1
+	}
+	n := len(p.o.Members)
+	r := &running{on: make([]bool, n), theirs: make([]bool, n), done: make(chan struct{})}
+	err := p.turn.Call(func() error { return p.start(ctx, r) })
+	if err != nil {
+		return err
+	}
+	p.o.Slots.join(p, r)
+	p.life.Lock()
+	p.now.Store(r)
+	p.o.Initialized(true)
+	p.life.Unlock()
+	return nil
+}
+
+// start initializes the members and looks at their slots.
+func (p *Proxy) start(ctx context.Context, r *running) error {
+	for i := range p.o.Members {
+		m := &p.o.Members[i]
+		switch err := m.Module.Do(ctx, new(ck.InitializeCall)); {
+		case err == nil:
+			r.on[i] = true
+		case ck.RVOf(err) == ck.CKR_CRYPTOKI_ALREADY_INITIALIZED:
+			// Past all sharing, by somebody who will finalize it.
+			r.on[i], r.theirs[i] = true, true
+		case m.Critical:
+			p.o.Message(m.Name + ": module failed to initialize: " + p.o.Describe(ck.RVOf(err)))
+			p.stop(ctx, r)
+			return err
+		default:
+			p.o.Message(m.Name + ": module failed to initialize, skipping: " + p.o.Describe(ck.RVOf(err)))
+		}
+	}
+	// The ids of what is there from the start are in the order of the members.
+	for i := range p.o.Members {
+		if r.on[i] {
+			_, _ = p.slotsOf(ctx, i, false)
+		}
+	}
+	return nil
+}
+
+// Finalize is C_Finalize: the instance's sessions are closed, who waits for a slot event stops waiting, and the members are
+// finalized. What they answer is not passed on. CKR_CRYPTOKI_NOT_INITIALIZED if the instance is not initialized.
+func (p *Proxy) Finalize(ctx context.Context) error {
+	if !p.turn.Take() {
+		p.o.Message("p11-kit finalization called recursively")
+		return ck.CKR_FUNCTION_FAILED
+	}
+	defer p.turn.Give()
+	r := p.now.Load()
+	if r == nil {
+		return ck.CKR_CRYPTOKI_NOT_INITIALIZED
+	}
+	p.life.Lock()
+	p.now.Store(nil)
+	p.o.Initialized(false)
+	p.life.Unlock()
+	close(r.done)
+	p.o.Slots.leave(p)
+	_ = p.turn.Call(func() error {
+		p.closeOpen(ctx, r)
+		p.stop(ctx, r)
+		return nil
+	})
+	p.o.Table.Clear()
+	return nil
+}
+
+// stop finalizes the members that this instance has initialized.
+func (p *Proxy) stop(ctx context.Context, r *running) {
+	for i := range p.o.Members {
+		if r.on[i] && !r.theirs[i] {
+			_ = p.o.Members[i].Module.Do(ctx, new(ck.FinalizeCall))
+		}
+	}
+}
+
+// closeOpen closes the sessions that no C_Finalize of ours will.
+func (p *Proxy) closeOpen(ctx context.Context, r *running) {
+	for i := range p.o.Members {
+		if !r.theirs[i] {
+			continue
+		}
+		for _, id := range p.o.Slots.of(p.o.Members[i].Key) {
+			p.o.Table.Sessions(id, func(handle ck.SessionHandle) { _ = p.close(ctx, handle) })
+		}
+	}
+}
+
+// Close finalizes the instance, if it is initialized. Closing twice is harmless.
+func (p *Proxy) Close(ctx context.Context) error {
+	if err := p.Finalize(ctx); err != nil && ck.RVOf(err) != ck.CKR_CRYPTOKI_NOT_INITIALIZED {
+		return err
+	}
+	return nil
+}
