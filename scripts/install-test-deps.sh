@@ -3,19 +3,24 @@
 # Says nothing when everything is there, so it can be run before every "make test".
 set -eu
 
-# package            why the tests need it
+# package                 why the tests need it
 packages='
-gcc                  builds the C programs; brings the address and undefined-behaviour sanitizers
-g++                  compiles the public headers as C++
-libc6-dev            C headers
-make                 builds everything
-pkg-config           finds the headers of the reference library
-libp11-kit-dev       headers, and the reference library the results are compared with
-p11-kit              the reference command line tool
-p11-kit-modules      the reference proxy and client modules
-softhsm2             a complete PKCS#11 module with keys in files
-opensc               pkcs11-tool, a foreign consumer of modules
-util-linux           unshare, for the chroot test of an ordinary user
+gcc                       builds the C programs; brings the address and undefined-behaviour sanitizers
+g++                       compiles the public headers as C++
+libc6-dev                 C headers
+make                      builds everything
+pkg-config                finds the headers of the reference library
+libp11-kit-dev            headers, and the reference library the results are compared with
+p11-kit                   the reference command line tool
+p11-kit-modules           the reference proxy and client modules
+softhsm2                  a complete PKCS#11 module with keys in files
+opensc                    pkcs11-tool, a foreign consumer of modules
+openssh-client            ssh-keygen and ssh-agent, which are consumers of the proxy
+libnss3-tools             modutil and certutil, consumers on NSS
+openssl                   a consumer with its PKCS#11 engine
+libengine-pkcs11-openssl  that engine
+default-jre-headless      keytool, a consumer on the provider of Java
+util-linux                unshare, for the chroot test of an ordinary user
 '
 
 missing=$(printf '%s\n' "$packages" | while read -r name why; do

@@ -7,20 +7,25 @@ import (
 	"testing"
 )
 
-// TestGoHost runs a host that is itself a Go program.  The reference is not
-// asked: callers that finalise at the same time corrupt its counts.
-func TestGoHost(t *testing.T) {
-	path := once(t, "gohost", func() string {
-		path := filepath.Join(workDir, "bin", "gohost")
-		cmd := exec.Command("go", "build", "-o", path, "./gohost")
+// goProgram builds one of the Go programs below this directory, with cgo.
+func goProgram(t testing.TB, name string) string {
+	t.Helper()
+	return once(t, name, func() string {
+		path := filepath.Join(workDir, "bin", name)
+		cmd := exec.Command("go", "build", "-o", path, "./"+name)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("go build: %v\n%s", err, out)
 		}
 		return path
 	})
-	r := command{path: path, args: []string{filepath.Join(modules(t), "a.so")}, lib: ours}.mustRun(t)
-	if r.stdout != "done\n" {
+}
+
+// TestGoHost runs a host that is itself a Go program.  The reference is not
+// asked: callers that finalise at the same time corrupt its counts.
+func TestGoHost(t *testing.T) {
+	c := command{path: goProgram(t, "gohost"), args: []string{filepath.Join(modules(t), "a.so")}, lib: ours}
+	if r := c.mustRun(t); r.stdout != "done\n" {
 		t.Errorf("printed %q", r.stdout)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,6 +43,7 @@ func TestMain(m *testing.M) {
 type library string
 
 const (
+	none      library = ""          // for programs that the tests do not build: whatever they link is the system's
 	reference library = "reference" // what the system has
 	ours      library = "ours"      // $P11MUX_BUILD/lib, or ../build/lib
 
@@ -69,7 +71,7 @@ func buildDir(t testing.TB) string {
 // could not reach a build in somebody's home directory.
 func (l library) dir(t testing.TB) string {
 	t.Helper()
-	if l == reference {
+	if l == reference || l == none {
 		return ""
 	}
 	return once(t, "library "+string(l), func() string {
@@ -79,6 +81,9 @@ func (l library) dir(t testing.TB) string {
 			if err := copyFile(filepath.Join(from, name), filepath.Join(to, name)); err != nil {
 				t.Fatalf("%v: run make all sanitized first", err)
 			}
+		}
+		if err := os.Symlink("libp11-kit.so.0", filepath.Join(to, proxyName)); err != nil {
+			t.Fatal(err)
 		}
 		return to
 	})
@@ -209,10 +214,20 @@ type command struct {
 	path    string
 	args    []string
 	lib     library
+	stdin   string            // "" is /dev/null
 	conf    string            // configuration directory; "" makes an empty one
 	env     map[string]string // added to, or replacing, the usual variables
 	dir     string            // working directory; "" is the test's
 	timeout time.Duration     // 0 is a minute; a hang is a failure
+}
+
+// String is the command as a report names it.
+func (c command) String() string {
+	words := append([]string{filepath.Base(c.path)}, c.args...)
+	if c.lib != none {
+		words = append(words, "with", string(c.lib), "library")
+	}
+	return strings.Join(words, " ")
 }
 
 // run runs the command to its end and fails the test if it hangs.
@@ -224,29 +239,27 @@ func (c command) run(t testing.TB) result {
 	if c.timeout == 0 {
 		c.timeout = time.Minute
 	}
-	env := map[string]string{
-		"PATH":            os.Getenv("PATH"),
-		"HOME":            c.conf,
-		"TEST_CONF_DIR":   c.conf,
-		"TEST_MODULE_DIR": modules(t),
-		"TEST_LIBRARY":    string(c.lib),
+	env := map[string]string{"PATH": os.Getenv("PATH"), "HOME": c.conf}
+	if c.lib != none {
+		env["TEST_CONF_DIR"] = c.conf
+		env["TEST_MODULE_DIR"] = modules(t)
+		env["TEST_LIBRARY"] = string(c.lib)
 	}
 	if dir := c.lib.dir(t); dir != "" {
 		env["LD_LIBRARY_PATH"] = dir
 	}
-	for k, v := range c.env {
-		env[k] = v
-	}
+	maps.Copy(env, c.env)
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(c.path, c.args...)
 	cmd.Dir = c.dir
+	if c.stdin != "" {
+		cmd.Stdin = strings.NewReader(c.stdin)
+	}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	// A group of its own, so that children of a program that hangs go with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = 5 * time.Second
-	for k, v := range env {
-		cmd.Env = append(cmd.Env, k+"="+v)
-	}
+	cmd.Env = assignments(env)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -259,8 +272,7 @@ func (c command) run(t testing.TB) result {
 	timer.Stop()
 	r := result{stdout: stdout.String(), stderr: stderr.String()}
 	if hung {
-		t.Fatalf("%s %v with %s library hung for %v\nstdout: %s\nstderr: %s",
-			filepath.Base(c.path), c.args, c.lib, c.timeout, r.stdout, r.stderr)
+		t.Fatalf("%s hung for %v\nstdout: %s\nstderr: %s", c, c.timeout, r.stdout, r.stderr)
 	}
 	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		var exit *exec.ExitError
@@ -276,13 +288,21 @@ func (c command) run(t testing.TB) result {
 	return r
 }
 
+// assignments are variables as a process gets them.
+func assignments(env map[string]string) []string {
+	var all []string
+	for name, value := range env {
+		all = append(all, name+"="+value)
+	}
+	return all
+}
+
 // mustRun runs the command and fails the test unless it exits with 0.
 func (c command) mustRun(t testing.TB) result {
 	t.Helper()
 	r := c.run(t)
 	if r.code != 0 {
-		t.Fatalf("%s %v with %s library: exit %d\nstdout: %s\nstderr: %s",
-			filepath.Base(c.path), c.args, c.lib, r.code, r.stdout, r.stderr)
+		t.Fatalf("%s: exit %d\nstdout: %s\nstderr: %s", c, r.code, r.stdout, r.stderr)
 	}
 	return r
 }
