@@ -12,3 +12,9 @@ func TestProxyFromGo(t *testing.T) {
 	c := newConsumer(t)
 	signatures(t, c.command(goProgram(t, "goproxy"), proxy(t), "token", c.pinFile))
 }
+
+// TestProxyFork runs hosts that fork with the proxy in use, look at its interfaces, and pass handles that are none. They are
+// built with our headers: Debian's do not know of interfaces.
+func TestProxyFork(t *testing.T) {
+	runCases(t, program(t, "proxy_fork", "token.c", "-I../include"), withToken)
+}

@@ -121,8 +121,13 @@ func cc(t testing.TB, output string, args ...string) string {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	all := append([]string{"-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Ic"}, cflags...)
-	all = append(append(all, "-o", path), args...)
+	all := []string{"-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Ic"}
+	for _, arg := range args {
+		if strings.HasPrefix(arg, "-I") { // other headers than the system's are asked for
+			all = append(all, arg)
+		}
+	}
+	all = append(append(append(all, cflags...), "-o", path), args...)
 	if out, err := exec.Command("gcc", all...).CombinedOutput(); err != nil {
 		t.Fatalf("gcc %s: %v\n%s", strings.Join(all, " "), err, out)
 	}
@@ -169,7 +174,10 @@ func sanitized(t testing.TB, sanitizers, name string, extra ...string) string {
 func programArgs(name string, extra []string) []string {
 	args := []string{"c/" + name + ".c"}
 	for _, e := range extra {
-		args = append(args, "c/"+e)
+		if !strings.HasPrefix(e, "-") {
+			e = "c/" + e
+		}
+		args = append(args, e)
 	}
 	return append(args, "c/common.c", "-l:libp11-kit.so.0", "-lpthread", "-ldl", "-lrt")
 }
