@@ -58,6 +58,7 @@ func TestSanitized(t *testing.T) {
 	}{
 		{sanitized(t, memory, "threads"), oursWatched, []string{"cycle", "once", "configured", "release-twice", "close-all", "finalize-opens"}, false},
 		{sanitized(t, memory, "limits"), oursWatched, []string{"many", "remembered"}, false},
+		{sanitized(t, memory, "proxy"), oursWatched, []string{"library_around", "proxy_around", "two_proxies", "again", "threads"}, false},
 		{sanitized(t, memory, "sign", "token.c"), oursWatched, []string{""}, true},
 		{sanitized(t, forks, "fork", "fork_busy.c", "token.c"), oursForking, []string{"sign", "release", "grandchild"}, true},
 	} {
