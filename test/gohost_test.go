@@ -29,3 +29,16 @@ func TestGoHost(t *testing.T) {
 		t.Errorf("printed %q", r.stdout)
 	}
 }
+
+// TestGoJoin runs a Go program that is the engine of the library in its process: one count for Go and C, whoever comes
+// first.
+func TestGoJoin(t *testing.T) {
+	for _, first := range []string{"go", "c"} {
+		t.Run(first, func(t *testing.T) {
+			c := command{path: goProgram(t, "gojoin"), args: []string{filepath.Join(modules(t), "a.so"), first}, lib: ours}
+			if r := c.mustRun(t); r.stdout != "done\n" {
+				t.Errorf("printed %q", r.stdout)
+			}
+		})
+	}
+}

@@ -60,6 +60,7 @@ func TestSanitized(t *testing.T) {
 		{sanitized(t, memory, "limits"), oursWatched, []string{"many", "remembered"}, false},
 		{sanitized(t, memory, "proxy"), oursWatched, []string{"library_around", "proxy_around", "two_proxies", "again", "threads"}, false},
 		{sanitized(t, memory, "sign", "token.c"), oursWatched, []string{""}, true},
+		{sanitized(t, forks, "proxy_fork", "token.c", "-I../include"), oursForking, []string{"inherited", "interfaces", "handles"}, true},
 		{sanitized(t, forks, "fork", "fork_busy.c", "token.c"), oursForking, []string{"sign", "release", "grandchild"}, true},
 	} {
 		for _, name := range tc.cases {

@@ -244,6 +244,27 @@ static void asked_for(void)
 	go_on();
 }
 
+/* The proxy that is configured as one of its own modules is left out, with a message. */
+static void itself(void)
+{
+	char text[4200];
+	CK_ULONG count = 0, again = 0;
+	Dl_info self;
+
+	begin();
+	must_ok(m->C_GetSlotList(CK_FALSE, NULL, &count));
+	go_on();
+	must(dladdr(*(void **)&get_list, &self));
+	snprintf(text, sizeof text, "module: %s\n", self.dli_fname);
+	conf_file("modules/itself.module", text);
+	must(p11_kit_module_load(self.dli_fname, 0) == NULL);
+	must(strstr(p11_kit_message(), "refusing to load the p11-kit-proxy.so module as a registered module") != NULL);
+	begin();
+	must_ok(m->C_GetSlotList(CK_FALSE, NULL, &again));
+	must(again == count);
+	go_on();
+}
+
 /* Handles that are none, belong to somebody else, or are closed. */
 static void handles(void)
 {
@@ -284,6 +305,7 @@ int main(int argc, char **argv)
 		{ "busy_parent", busy_parent, true },
 		{ "interfaces", interfaces, true },
 		{ "asked_for", asked_for, true },
+		{ "itself", itself, true },
 		{ "handles", handles, true },
 	};
 
