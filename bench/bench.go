@@ -38,6 +38,7 @@ var measurements = [...]struct {
 	{"calls", (*bench).calls},
 	{"threads", (*bench).threads},
 	{"sessions", (*bench).sessions},
+	{"proxy", (*bench).proxy},
 	{"second", (*bench).second},
 	{"link", (*bench).link},
 	{"modules", (*bench).modules},

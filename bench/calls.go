@@ -19,8 +19,13 @@ func (b *bench) turns(rounds, samples, calls int) turns {
 // callTurns runs the program "calls" for each way. In what it gives, "net" is ns per turn without the loop, and "rate" is
 // turns per second. more are further arguments.
 func (b *bench) callTurns(module, what string, t turns, threads int, more ...string) (results, error) {
+	return b.callTurnsBy(func(way) string { return module }, what, t, threads, more...)
+}
+
+// callTurnsBy is callTurns where each way has a module of its own.
+func (b *bench) callTurnsBy(module func(way) string, what string, t turns, threads int, more ...string) (results, error) {
 	all, err := b.rounds(t.rounds, b.installed(true), "calls", func(w way) []string {
-		return append([]string{b.libraries[w], module, what, strconv.Itoa(t.samples),
+		return append([]string{b.libraries[w], module(w), what, strconv.Itoa(t.samples),
 			strconv.Itoa(max(1, t.calls/threads)), strconv.Itoa(threads)}, more...)
 	})
 	for _, s := range all {

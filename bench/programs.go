@@ -74,7 +74,7 @@ func (b *bench) modules() ([]table, error) {
 		return nil, err
 	}
 	for _, n := range moduleCounts {
-		if err := b.configure(n); err != nil {
+		if err := b.configure(strconv.Itoa(n), n); err != nil {
 			return nil, err
 		}
 		program := func(w way) []string {
@@ -134,8 +134,7 @@ func (b *bench) copyModules(n int) error {
 }
 
 // configure writes a configuration with n modules.
-func (b *bench) configure(n int) error {
-	root := strconv.Itoa(n)
+func (b *bench) configure(root string, n int) error {
 	if err := b.write("user-config: none\n", "configured", root, "system.conf"); err != nil {
 		return err
 	}

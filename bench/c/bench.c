@@ -79,12 +79,30 @@ void bench_way_open(struct bench_way *way, const char *library)
 	way->load = (CK_FUNCTION_LIST * (*)(const char *, int)) symbol(object, "p11_kit_module_load");
 	way->release = (void (*)(CK_FUNCTION_LIST *))symbol(object, "p11_kit_module_release");
 	way->message = (const char *(*)(void))symbol(object, "p11_kit_message");
+	way->configure = (void (*)(const char *, const char *, const char *, const char *, const char *))symbol(
+		object, "p11_kit_override_system_files");
+	way->proxy = (CK_C_GetFunctionList)symbol(object, "C_GetFunctionList");
+}
+
+void bench_configure(const struct bench_way *way, const char *root)
+{
+	static const char *const names[5] = { "system.conf", "user.conf", "package", "system", "user" };
+	char places[5][4096];
+	for (int i = 0; i < 5; i++)
+		snprintf(places[i], sizeof places[i], "%s/%s", root, names[i]);
+	way->configure(places[0], places[1], places[2], places[3], places[4]);
 }
 
 CK_FUNCTION_LIST *bench_load(const struct bench_way *way, const char *module)
 {
 	if (!way->load)
 		return bench_raw(module);
+	if (strncmp(module, BENCH_PROXY, strlen(BENCH_PROXY)) == 0) {
+		CK_FUNCTION_LIST *proxy;
+		bench_configure(way, module + strlen(BENCH_PROXY));
+		bench_check(way->proxy(&proxy), "C_GetFunctionList of the proxy");
+		return proxy;
+	}
 	CK_FUNCTION_LIST *list = way->load(module, 0);
 	if (!list) {
 		const char *message = way->message();

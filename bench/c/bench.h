@@ -33,7 +33,15 @@ struct bench_way {
 	CK_FUNCTION_LIST *(*load)(const char *module, int flags); /* NULL: the module itself */
 	void (*release)(CK_FUNCTION_LIST *list);
 	const char *(*message)(void);
+	void (*configure)(const char *, const char *, const char *, const char *, const char *);
+	CK_C_GetFunctionList proxy;
 };
+
+/* Before the root of a configuration (see bench_configure): the proxy module that has all its modules. */
+#define BENCH_PROXY "proxy:"
+
+/* Has the library read its configuration from below root: system.conf, package/, system/ and so on. */
+void bench_configure(const struct bench_way *way, const char *root);
 
 /* Opens the library at a path; "-" is none, so that lists are the modules' own. */
 void bench_way_open(struct bench_way *way, const char *library);

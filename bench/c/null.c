@@ -41,6 +41,14 @@ static CK_RV get_slot_list(CK_BBOOL with_token, CK_SLOT_ID *slots, CK_ULONG *cou
 	return CKR_OK;
 }
 
+/* The reference's proxy lists a slot only if there is a token in it. */
+static CK_RV get_slot_info(CK_SLOT_ID slot, CK_SLOT_INFO *info)
+{
+	memset(info, 0, sizeof *info);
+	info->flags = CKF_TOKEN_PRESENT;
+	return CKR_OK;
+}
+
 static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify, CK_SESSION_HANDLE *session)
 {
 	atomic_fetch_add_explicit(&open_sessions, 1, memory_order_relaxed);
@@ -66,6 +74,7 @@ static CK_FUNCTION_LIST functions = {
 	.C_GetInfo = get_info,
 	.C_GetFunctionList = C_GetFunctionList,
 	.C_GetSlotList = get_slot_list,
+	.C_GetSlotInfo = get_slot_info,
 	.C_OpenSession = open_session,
 	.C_CloseSession = close_session,
 };
