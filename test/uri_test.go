@@ -208,6 +208,12 @@ func (c uriCase) inOurs(t *testing.T, u *uri.URI, lower bool) uriResult {
 // inReference runs the cases with the system's library.
 func inReference(t *testing.T, cases []uriCase, env map[string]string, args ...string) []uriResult {
 	t.Helper()
+	return runURIs(t, command{path: program(t, "uri"), args: args, lib: reference, env: env}, cases)
+}
+
+// runURIs gives the cases to c/uri.c, of which c is a run.
+func runURIs(t *testing.T, c command, cases []uriCase) []uriResult {
+	t.Helper()
 	var input strings.Builder
 	for _, c := range cases {
 		// An empty text has no digits, but must be seen: it gets a blank, which does not count.
@@ -217,7 +223,8 @@ func inReference(t *testing.T, cases []uriCase, env map[string]string, args ...s
 	if err := os.WriteFile(file, []byte(input.String()), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	out := command{path: program(t, "uri"), args: append([]string{file}, args...), lib: reference, env: env}.mustRun(t).stdout
+	c.args = append([]string{file}, c.args...)
+	out := c.mustRun(t).stdout
 	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
 	if len(lines) != len(cases) {
 		t.Fatalf("%d results of %d cases", len(lines), len(cases))
@@ -287,6 +294,7 @@ func TestURIReuse(t *testing.T) {
 		cases = append(cases, uriCase{uri.ForAny, text, "pkcs11:"})
 	}
 	ref := inReference(t, cases, nil, "reuse")
+	inC := runURIs(t, command{path: program(t, "uri"), args: []string{"reuse"}, lib: ours}, cases)
 	u := new(uri.URI)
 	for i, want := range []struct{ ref, ours string }{
 		{all, all},
@@ -297,6 +305,9 @@ func TestURIReuse(t *testing.T) {
 		ours := cases[i].inOurs(t, u, false)
 		if ref[i].any != want.ref || ours.any != want.ours || ref[i].code != ours.code || ref[i].unrecognized != ours.unrecognized {
 			t.Errorf("%s:\nreference %v\nours      %v", cases[i].text, ref[i], ours)
+		}
+		if inC[i] != ours {
+			t.Errorf("%s:\nin C  %v\nin Go %v", cases[i].text, inC[i], ours)
 		}
 	}
 }

@@ -27,6 +27,34 @@ func (u *URI) VendorQuery(name string) (value string, ok bool) {
 // a name that is empty, has other characters than "a-z0-9-_", or is that of a
 // query attribute with a meaning of its own, and a value with a NUL.
 func (u *URI) SetVendorQuery(name, value string) error {
+	if err := checkVendorQuery(name, value); err != nil {
+		return err
+	}
+	i, found := u.vendorIndex(name)
+	if found {
+		u.vendor[i].value = value
+	} else {
+		u.vendor = slices.Insert(u.vendor, i, query{name, value})
+	}
+	return nil
+}
+
+// AddVendorQuery adds a vendor query after those of the same name. It refuses what
+// [URI.SetVendorQuery] does.
+func (u *URI) AddVendorQuery(name, value string) error {
+	if err := checkVendorQuery(name, value); err != nil {
+		return err
+	}
+	i, _ := u.vendorIndex(name)
+	for i < len(u.vendor) && u.vendor[i].name == name {
+		i++
+	}
+	u.vendor = slices.Insert(u.vendor, i, query{name, value})
+	return nil
+}
+
+// checkVendorQuery says what is wrong with a vendor query, if anything is.
+func checkVendorQuery(name, value string) error {
 	switch {
 	case !isVendorName(name):
 		return &Error{Code: ErrUnexpected, Msg: `name of a vendor query is not of the characters "a-z0-9-_"`}
@@ -34,12 +62,6 @@ func (u *URI) SetVendorQuery(name, value string) error {
 		return &Error{Code: ErrUnexpected, Name: name, Msg: "is no vendor query, set it by its own function"}
 	case strings.IndexByte(value, 0) >= 0:
 		return &Error{Code: ErrUnexpected, Msg: "value of a vendor query contains a NUL"}
-	}
-	i, found := u.vendorIndex(name)
-	if found {
-		u.vendor[i].value = value
-	} else {
-		u.vendor = slices.Insert(u.vendor, i, query{name, value})
 	}
 	return nil
 }

@@ -1,7 +1,7 @@
 package capi
 
 /*
-#cgo CFLAGS: -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter
+#cgo CFLAGS: -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -I${SRCDIR}/../../include
 #include <stdlib.h>
 #include "host.h"
 */

@@ -22,7 +22,8 @@ struct check {
 /* Tables that end with an empty entry. */
 extern const struct check load_checks[], options_checks[], init_checks[],
 	session_checks[], list_checks[], getter_checks[], registered_checks[],
-	message_checks[], precondition_checks[], failure_checks[];
+	message_checks[], precondition_checks[], failure_checks[],
+	uri_checks[], pin_checks[];
 
 /* Configures modules, each named as its file, without options. */
 void configure(const char *base, ...) __attribute__((sentinel));
@@ -46,5 +47,16 @@ bool is_mapped(const char *base);
 
 /* Whether the text is one or more precondition notes naming the function. */
 bool is_note(const char *text, const char *function);
+
+/* Prints what a call with a NULL gives, and whether there is a note on stderr. */
+#define EACH_NULL(name, call) { \
+	long value_; \
+	char *note_; \
+	capture_begin(); \
+	value_ = (long)(call); \
+	note_ = capture_end(); \
+	out(#name, "%ld %s", value_, *note_ ? "noted" : "silent"); \
+	free(note_); \
+}
 
 #endif

@@ -1,0 +1,11 @@
+package test
+
+import "testing"
+
+// TestSecrets looks for PINs in the memory of a process that is done with them.
+func TestSecrets(t *testing.T) {
+	runCases(t, program(t, "secrets"), func(t *testing.T, c *command) {
+		// Looking a function up saves registers on the stack, what is in them among it.
+		c.env = map[string]string{"LD_BIND_NOW": "1"}
+	})
+}
