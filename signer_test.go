@@ -1,12 +1,17 @@
 package p11mux
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/asn1"
+	"math/big"
 	"testing"
+
+	"github.com/p11mux/p11mux/ck"
 )
 
 // verify checks a signature by Go's own means.
@@ -86,5 +91,66 @@ func TestSigners(t *testing.T) {
 			}
 			signs(t, key, optsFor(p.name)...)
 		})
+	}
+}
+
+func TestSignerRefuses(t *testing.T) {
+	f := openToken(t)
+	_, r := f.generate("RSA", "r")
+	_, e := f.generate("Ed25519", "e")
+	for _, test := range []struct {
+		name   string
+		object *Object
+		digest []byte
+		opts   crypto.SignerOpts
+		want   error
+	}{
+		{"a digest of another length", r, make([]byte, 20), crypto.SHA256, errDigest},
+		{"an unknown hash", r, make([]byte, 16), crypto.MD5, ErrUnsupported},
+		{"PSS with an unknown hash", r, make([]byte, 16), &rsa.PSSOptions{Hash: crypto.MD5}, ErrUnsupported},
+		{"PSS with a negative salt", r, make([]byte, 32), &rsa.PSSOptions{Hash: crypto.SHA256, SaltLength: -2}, errDigest},
+		{"PSS with a salt that is too long", r, make([]byte, 32), &rsa.PSSOptions{Hash: crypto.SHA256, SaltLength: 1 << 20}, ck.CKR_MECHANISM_PARAM_INVALID},
+		{"too much to sign", r, make([]byte, 257), crypto.Hash(0), ck.CKR_DATA_LEN_RANGE},
+		{"Ed25519 with a hash", e, make([]byte, 32), crypto.SHA256, errDigest},
+	} {
+		key, err := test.object.PrivateKey(f.ctx)
+		f.must(err)
+		_, err = key.Sign(rand.Reader, test.digest, test.opts)
+		refused(t, test.name, err, test.want)
+	}
+	// Without a hash, RSA signs what it is given.
+	key, err := r.Signer(f.ctx)
+	f.must(err)
+	signature, err := key.Sign(rand.Reader, []byte("as it is"), crypto.Hash(0))
+	f.must(err)
+	f.must(rsa.VerifyPKCS1v15(key.Public().(*rsa.PublicKey), 0, []byte("as it is"), signature))
+	pub, _ := f.generate("P-256", "p")
+	_, err = pub.Signer(f.ctx)
+	refused(t, "a public key", err, ErrUnsupported)
+}
+
+// toASN1 agrees with what crypto/ecdsa reads, for numbers with and without leading zeros and high bits.
+func TestToASN1(t *testing.T) {
+	for _, size := range []int{28, 32, 48, 66} {
+		for _, r := range []byte{0, 1, 0x7f, 0x80, 0xff} {
+			raw := make([]byte, 2*size)
+			raw[0], raw[size-1], raw[size], raw[2*size-1] = r, 1, 0xff-r, 2
+			got, err := toASN1(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(raw[:size]), new(big.Int).SetBytes(raw[size:])})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%x: %x, want %x", raw, got, want)
+			}
+		}
+	}
+	for _, bad := range []int{0, 63, 134} {
+		if _, err := toASN1(make([]byte, bad)); err == nil {
+			t.Errorf("%d octets: no error", bad)
+		}
 	}
 }
