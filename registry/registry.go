@@ -103,8 +103,8 @@ func (hooks Hooks) complete() Hooks {
 	return hooks
 }
 
-// configuration reads the configuration unless it is known, and reports what is wrong with it.
-func (r *Registry) configuration() *conf.Config {
+// configuration reads the configuration unless it is known, and tells what is wrong with it.
+func (r *Registry) configuration(tell func(text string)) *conf.Config {
 	r.mu.Lock()
 	known := r.config
 	r.mu.Unlock()
@@ -113,7 +113,7 @@ func (r *Registry) configuration() *conf.Config {
 	}
 	config := conf.Load(r.host().Environment())
 	for _, problem := range config.Problems {
-		r.host().Message(problem.Error())
+		tell(problem.Error())
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -136,10 +136,10 @@ func (r *Registry) path(path string) string {
 }
 
 // open loads the module at an absolute path, or finds it, and holds a reference to it.
-func (r *Registry) open(path string) (*Module, error) {
+func (r *Registry) open(path string, tell func(text string)) (*Module, error) {
 	loaded, err := native.Open(path)
 	if err != nil {
-		r.host().Message(r.explain(err))
+		tell(r.explain(err))
 		return nil, err
 	}
 	m, taken, err := r.hold(loaded)
@@ -186,13 +186,13 @@ func (r *Registry) hold(loaded *native.Module) (m *Module, taken bool, err error
 
 // configure gives a module its configuration. It is false if the module has another one of the same reading already,
 // whose name it tells.
-func (r *Registry) configure(m *Module, config *conf.Module, verbose bool) (other string, ok bool) {
+func (r *Registry) configure(m *Module, config *conf.Module, q Query) (other string, ok bool) {
 	r.mu.Lock()
-	if m.config == config {
+	if m.config == config || q.Config != nil && m.config != nil && m.refs > 1 {
 		r.mu.Unlock()
 		return "", true
 	}
-	if m.config != nil && m.config.Name != config.Name && r.config != nil {
+	if q.Config == nil && m.config != nil && m.config.Name != config.Name && r.config != nil {
 		for i := range r.config.Modules {
 			if &r.config.Modules[i] == m.config {
 				defer r.mu.Unlock()
@@ -201,7 +201,7 @@ func (r *Registry) configure(m *Module, config *conf.Module, verbose bool) (othe
 		}
 	}
 	m.config = config
-	options := r.options(config, verbose)
+	options := r.options(config, q.Verbose)
 	if r.host().Configured != nil {
 		r.host().Configured(m.record, config)
 	}
@@ -213,7 +213,7 @@ func (r *Registry) configure(m *Module, config *conf.Module, verbose bool) (othe
 // ByPath loads one module, by a path or a name in the module directory. The configuration is not read. The module must be
 // released.
 func (r *Registry) ByPath(path string) (*Module, error) {
-	return r.open(r.path(path))
+	return r.open(r.path(path), r.host().Message)
 }
 
 // ByList takes in a module that the program has loaded itself and knows by its function list. The module must be

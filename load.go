@@ -1,0 +1,121 @@
+package p11mux
+
+import (
+	"context"
+
+	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/conf"
+	"github.com/p11mux/p11mux/internal/process"
+	"github.com/p11mux/p11mux/module"
+	"github.com/p11mux/p11mux/registry"
+)
+
+// A caller is one caller's view of a module that others may use too: it is initialized and finalized by itself, and its
+// sessions are its own.
+type caller interface {
+	module.Module
+	// Close finalizes the view. It closes its sessions, and is called when no other call is under way.
+	Close(ctx context.Context) error
+}
+
+// Load gives the configured modules of the machine, the user and the program, each initialized. It reads the
+// configuration that p11-kit reads too, see package conf. Each Load has its own view of the modules, which nobody else in
+// the process can close: not another Load, nor a library in C that uses the same modules by p11mux.
+//
+// A module that cannot be loaded or initialized is left out, and the logger is told. If it is marked as critical, or with
+// [WithCritical], Load fails and leaves nothing behind. No modules at all are no error.
+//
+// Load may be called from any goroutine. The modules are the caller's to close, with [Modules.Close].
+func Load(opts ...Option) (*Modules, error) {
+	o := newOptions(opts)
+	reg, query := process.Registry(), o.query()
+	choices, err := reg.Configured(query)
+	if err != nil {
+		return nil, err
+	}
+	modules := new(Modules)
+	for i, choice := range choices {
+		m, err := open(reg, choice.Module, choice.Config.Name, o)
+		if err == nil {
+			modules.all = append(modules.all, m)
+			continue
+		}
+		if !o.critical && !choice.Config.Critical() {
+			o.tell("skipping module '" + choice.Config.Name + "': " + err.Error())
+			continue
+		}
+		for _, rest := range choices[i+1:] {
+			reg.Release(rest.Module)
+		}
+		_ = modules.Close() // what failed is the initialization
+		reg.Sweep()
+		return nil, err
+	}
+	if len(modules.all) == 0 {
+		reg.Sweep()
+	}
+	return modules, nil
+}
+
+// LoadModule gives the module in a shared object, initialized. A path that does not begin with a slash is looked up in
+// the module directory. The configuration is not read, but for its options about this module if another part of the
+// process has read it.
+//
+// LoadModule may be called from any goroutine, and as often as wanted for one module: each gets a view of its own. The
+// module is the caller's to close, with [Module.Close].
+func LoadModule(path string, opts ...Option) (*Module, error) {
+	o := newOptions(opts)
+	reg := process.Registry()
+	if o.paths != nil && path != "" && path[0] != '/' {
+		path = o.paths.WithDefaults().ModuleDir + "/" + path
+	}
+	m, err := reg.ByPath(path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := reg.Single(m, o.query()); err != nil {
+		reg.Release(m)
+		reg.Sweep()
+		return nil, err
+	}
+	opened, err := open(reg, m, m.Name(), o)
+	if err != nil {
+		reg.Sweep()
+		return nil, err
+	}
+	return opened, nil
+}
+
+// open initializes a view of a module of the registry. The reference that is held to it passes to the view, and is given
+// up on failure.
+func open(reg *registry.Registry, m *registry.Module, name string, o *options) (*Module, error) {
+	opened, err := newModule(name, m.Shared().NewCaller(nil), o, func() {
+		reg.Release(m)
+		reg.Sweep()
+	})
+	if err != nil {
+		reg.Release(m)
+		return nil, err
+	}
+	opened.path = m.Native().Path()
+	return opened, nil
+}
+
+// newModule initializes a caller's view of a module. release is called once it is closed.
+func newModule(name string, view caller, o *options, release func()) (*Module, error) {
+	m := &Module{name: name, view: view, options: o, release: release, done: make(chan struct{})}
+	// The arguments are for this package's own view; the module gets those that all callers need.
+	if err := view.Do(context.Background(), &ck.InitializeCall{}); err != nil {
+		return nil, m.failed(ck.FuncInitialize, err)
+	}
+	return m, nil
+}
+
+// query is what the registry is asked for.
+func (o *options) query() registry.Query {
+	q := registry.Query{Progname: o.progname, Trusted: o.trusted, Critical: o.critical, Message: o.tell}
+	if o.paths != nil {
+		q.Config = conf.Load(*o.paths, conf.ProcessEnv())
+	}
+	return q
+}

@@ -1,0 +1,277 @@
+package p11mux
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/p11mux/p11mux/ck"
+)
+
+// A Mode is what a session may do to the token.
+type Mode ck.Flags
+
+const (
+	// ReadOnly sessions use the token, and make and change session objects only.
+	ReadOnly = Mode(ck.CKF_SERIAL_SESSION)
+	// ReadWrite sessions may also make, change and destroy objects of the token.
+	ReadWrite = Mode(ck.CKF_SERIAL_SESSION | ck.CKF_RW_SESSION)
+)
+
+// A Session is an open session with a token. All cryptography of PKCS#11 happens in one.
+//
+// Safe for concurrent use: its calls are made one after the other, and those that belong together, such as C_SignInit and
+// C_Sign, without another one between them. For work at the same time take several sessions, or use the token's pool by
+// [Token.With] and the objects that [Token.Find] gives. An operation in parts occupies its session: one of the same kind
+// gives CKR_OPERATION_ACTIVE until it is over (PKCS#11 3.2 §5).
+//
+// Contexts are looked at before a call, and while one waits. A call of a module in this process cannot be interrupted.
+type Session struct {
+	token      *Token
+	handle     ck.SessionHandle
+	generation uint32 // of the token, when it was opened
+	pooled     bool   // it is the pool's, and lent to one user after the other
+	broken     atomic.Bool
+
+	mu     sync.Mutex
+	closed atomic.Bool // written with mu
+	active int         // operations in parts; guarded by mu
+	unsure bool        // an operation may have been left behind; guarded by mu
+	// The calls that are made often, used again each time so that nothing has to be allocated, and room for their
+	// results; guarded by mu.
+	calls       calls
+	description *description
+	result      []byte
+}
+
+// open opens a session, after a look at whether the slot still has this token.
+func (t *Token) open(ctx context.Context, mode Mode) (*Session, error) {
+	s := &Session{token: t, generation: t.generation.Load()}
+	info, err := t.slot.tokenInfo(ctx)
+	if err != nil {
+		t.note(s, err)
+		return nil, err
+	}
+	if !t.is(&info) {
+		return nil, t.module().refused(ck.FuncOpenSession, ck.CKR_TOKEN_NOT_RECOGNIZED, errors.New("another token is in the slot now"))
+	}
+	call := &ck.OpenSessionCall{Slot: t.slot.id, Flags: ck.Flags(mode) | ck.CKF_SERIAL_SESSION}
+	if err := t.module().do(ctx, call); err != nil {
+		t.note(s, err)
+		return nil, err
+	}
+	s.handle = call.Session
+	return s, nil
+}
+
+// note looks at an error for what it says about the session and its token.
+func (t *Token) note(s *Session, err error) {
+	if err != nil && isLost(ck.RVOf(err)) && !t.module().closed.Load() {
+		s.broken.Store(true)
+		t.lost(s.generation)
+	}
+}
+
+// Token is the token that the session is with.
+func (s *Session) Token() *Token { return s.token }
+
+// gone tells whether the session is no more.
+func (s *Session) gone() bool {
+	return s.closed.Load() || s.broken.Load() || s.generation != s.token.generation.Load()
+}
+
+// usable tells whether the session can go to somebody else.
+func (s *Session) usable() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.unsure && s.active == 0 && !s.gone()
+}
+
+// Close closes the session: its session objects are destroyed, and its operations end. Closing twice is harmless, and so
+// is closing a session that has ended by itself.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return nil
+	}
+	s.closed.Store(true)
+	clear(s.result)
+	err := s.token.module().do(context.Background(), &ck.CloseSessionCall{Session: s.handle})
+	if errors.Is(err, ErrClosed) || err != nil && isLost(ck.RVOf(err)) {
+		return nil
+	}
+	return err
+}
+
+// lock takes the session for one or several calls.
+func (s *Session) lock(f ck.Func) error {
+	s.mu.Lock()
+	if s.closed.Load() {
+		s.mu.Unlock()
+		return s.token.module().refused(f, ck.CKR_SESSION_HANDLE_INVALID, ErrClosed)
+	}
+	return nil
+}
+
+// begin takes the session for an operation, unless the context is over.
+func (s *Session) begin(ctx context.Context, f ck.Func) error {
+	if ctx.Err() != nil {
+		return s.token.module().canceled(f, ctx)
+	}
+	return s.lock(f)
+}
+
+// do makes a call. The session must have been taken.
+func (s *Session) do(ctx context.Context, call ck.Call) error {
+	err := s.token.module().do(ctx, call)
+	if err != nil {
+		s.token.note(s, err)
+	}
+	return err
+}
+
+// Do makes a call of PKCS#11 in the session: the door to what this package has no method for. The call's Session is set;
+// results are in the call. What opens or closes sessions is refused with CKR_ARGUMENTS_BAD.
+func (s *Session) Do(ctx context.Context, call ck.Call) error {
+	m := s.token.module()
+	handle := sessionOf(call)
+	if handle == nil {
+		return m.refused(call.Func(), ck.CKR_ARGUMENTS_BAD, errNoSession)
+	}
+	if call.Func() == ck.FuncCloseSession {
+		return m.refused(call.Func(), ck.CKR_ARGUMENTS_BAD, errManaged)
+	}
+	if err := s.begin(ctx, call.Func()); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	switch call.Func() {
+	case ck.FuncLogin, ck.FuncLogout, ck.FuncSetPIN, ck.FuncInitPIN, ck.FuncGetObjectSize, ck.FuncGenerateRandom, ck.FuncSeedRandom:
+	default:
+		s.unsure = true
+	}
+	*handle = s.handle
+	return s.do(ctx, call)
+}
+
+// Info describes the session (C_GetSessionInfo, PKCS#11 3.2 §5.6).
+func (s *Session) Info(ctx context.Context) (ck.SessionInfo, error) {
+	if err := s.begin(ctx, ck.FuncGetSessionInfo); err != nil {
+		return ck.SessionInfo{}, err
+	}
+	defer s.mu.Unlock()
+	return s.info(ctx)
+}
+
+// info is Info for who has taken the session.
+func (s *Session) info(ctx context.Context) (ck.SessionInfo, error) {
+	call := &s.calls.sessionInfo
+	call.Session = s.handle
+	err := s.do(ctx, call)
+	return call.Info, err
+}
+
+// use gives the handle of an object, if this session may use it.
+func (s *Session) use(o *Object, f ck.Func) (ck.ObjectHandle, error) {
+	switch {
+	case o == nil:
+		return 0, s.useless(f, "there is no object")
+	case o.token != s.token:
+		return 0, s.useless(f, "the object is of another token or module")
+	case o.generation != s.token.generation.Load():
+		return 0, s.useless(f, "the token was removed since the object was found")
+	}
+	return o.handle, nil
+}
+
+// useless is the error for an object that the session cannot use.
+func (s *Session) useless(f ck.Func, reason string) error {
+	rv := ck.CKR_KEY_HANDLE_INVALID
+	switch f {
+	case ck.FuncGetAttributeValue, ck.FuncSetAttributeValue, ck.FuncGetObjectSize, ck.FuncCopyObject, ck.FuncDestroyObject:
+		rv = ck.CKR_OBJECT_HANDLE_INVALID
+	}
+	return s.token.module().refused(f, rv, errors.New(reason))
+}
+
+const (
+	// guess is room for the results of most operations.
+	guess = 1024
+	// maxKept is how much room a session keeps for results.
+	maxKept = 16 << 10
+	// maxResult is how long a result may be that a module announces, beyond the length of what it is made from.
+	maxResult = 64 << 20
+)
+
+var errLength = errors.New("the module gives a length that cannot be")
+
+// output makes a call with a result of unknown length, in room for it that is guessed, and gives the result. input is the
+// length of what the result is made from. The session must have been taken.
+func (s *Session) output(ctx context.Context, call ck.Call, out *ck.Out[byte], input int) ([]byte, error) {
+	defer func() { *out = ck.Out[byte]{} }()
+	room := input + guess
+	for {
+		out.Buf = s.room(room)
+		err := s.do(ctx, call)
+		if errors.Is(err, ck.CKR_BUFFER_TOO_SMALL) {
+			if out.N <= uint64(room) { // it does not say, so it is asked
+				out.Buf = nil
+				if err := s.do(ctx, call); err != nil {
+					return nil, err
+				}
+			}
+			if out.N <= uint64(room) || out.N > uint64(input)+maxResult {
+				s.unsure = true
+				return nil, s.token.module().refused(call.Func(), ck.CKR_GENERAL_ERROR, errLength)
+			}
+			room = int(out.N)
+			continue
+		}
+		if err != nil {
+			s.unsure = true
+			return nil, err
+		}
+		if out.N > uint64(room) {
+			s.unsure = true
+			return nil, s.token.module().refused(call.Func(), ck.CKR_GENERAL_ERROR, errLength)
+		}
+		if room > maxKept {
+			return out.Buf[:out.N:out.N], nil
+		}
+		defer clear(out.Bytes()) // it may be a secret
+		return bytes.Clone(out.Bytes()), nil
+	}
+}
+
+// room gives memory for a result: the session's own, or fresh memory if it is much.
+func (s *Session) room(n int) []byte {
+	if n > maxKept {
+		return make([]byte, n)
+	}
+	if n > len(s.result) {
+		s.result = make([]byte, max(n, 2*guess))
+	}
+	return s.result[:n]
+}
+
+// Random fills p with random octets of the token (C_GenerateRandom, PKCS#11 3.2 §5.19).
+func (s *Session) Random(ctx context.Context, p []byte) error {
+	// Tokens that have small buffers may not get it all at once.
+	const most = 16 << 10
+	for len(p) > 0 {
+		n := min(len(p), most)
+		if err := s.Do(ctx, &ck.GenerateRandomCall{RandomData: p[:n]}); err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+// SeedRandom adds seed to the token's random number generator (C_SeedRandom, PKCS#11 3.2 §5.19).
+func (s *Session) SeedRandom(ctx context.Context, seed []byte) error {
+	return s.Do(ctx, &ck.SeedRandomCall{Seed: seed})
+}
