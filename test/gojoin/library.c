@@ -75,7 +75,5 @@ long library_count(const char *path, const char *counter)
 	if (handle == NULL)
 		return -1;
 	*(void **)&get = dlsym(handle, "counting_get");
-	long n = get ? get(counter) : -1;
-	dlclose(handle);
-	return n;
+	return get ? get(counter) : -1; /* handle is kept, so that the counters outlive the module's use */
 }

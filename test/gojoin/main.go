@@ -16,11 +16,7 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/p11mux/p11mux/ck"
-	"github.com/p11mux/p11mux/internal/capi"
-	"github.com/p11mux/p11mux/internal/process"
-	"github.com/p11mux/p11mux/managed"
-	"github.com/p11mux/p11mux/registry"
+	"github.com/p11mux/p11mux"
 )
 
 func main() {
@@ -35,32 +31,17 @@ func main() {
 	fmt.Println("done")
 }
 
-// ours is what the Go side has of the module.
-type ours struct {
-	module *registry.Module
-	caller *managed.Caller
-}
-
-func begin(path string) (*ours, error) {
-	m, err := process.Registry().ByPath(path)
+// use opens and closes a session.
+func use(m *p11mux.Module) error {
+	ctx := context.Background()
+	slots, err := m.Slots(ctx)
 	if err != nil {
-		return nil, err
-	}
-	o := &ours{m, m.Shared().NewCaller(nil)}
-	return o, o.caller.Initialize(context.Background(), nil)
-}
-
-func (o *ours) use() error {
-	open := ck.OpenSessionCall{Slot: 1, Flags: ck.CKF_SERIAL_SESSION}
-	if err := o.caller.OpenSession(context.Background(), &open); err != nil {
 		return err
 	}
-	return o.caller.CloseSession(context.Background(), open.Session)
-}
-
-func (o *ours) end() error {
-	err := o.caller.Close(context.Background())
-	process.Registry().Release(o.module)
+	if len(slots) == 0 {
+		return fmt.Errorf("the module has no slots")
+	}
+	_, err = slots[0].Info(ctx)
 	return err
 }
 
@@ -73,7 +54,6 @@ func in(step string, line C.int) error {
 }
 
 func run(path string, goFirst bool) error {
-	capi.Offer()
 	cpath := C.CString(path)
 	defer C.free(unsafe.Pointer(cpath))
 	counted := func(counter string, want int) error {
@@ -84,8 +64,8 @@ func run(path string, goFirst bool) error {
 		}
 		return nil
 	}
-	var o *ours
-	start := func() (err error) { o, err = begin(path); return err }
+	var m *p11mux.Module
+	start := func() (err error) { m, err = p11mux.LoadModule(path); return err }
 	load := func() error { return in("loading", C.library_load(cpath)) }
 	steps := []func() error{
 		start, load,
@@ -96,23 +76,23 @@ func run(path string, goFirst bool) error {
 	}
 	steps = append(steps,
 		func() error { return counted("initialize", 1) },
-		func() error { return o.use() },
+		func() error { return use(m) },
 		func() error { return in("use", C.library_use()) },
 		func() error { return in("a forked child", C.library_fork()) },
 	)
 	// Who comes first goes first; the other goes on.
 	if goFirst {
 		steps = append(steps,
-			func() error { return o.end() },
+			func() error { return m.Close() },
 			func() error { return in("use after the Go side has ended", C.library_use()) },
 			func() error { return counted("finalize", 0) },
 			func() error { return in("C_Finalize", C.library_end()) })
 	} else {
 		steps = append(steps,
 			func() error { return in("C_Finalize", C.library_end()) },
-			func() error { return o.use() },
+			func() error { return use(m) },
 			func() error { return counted("finalize", 0) },
-			func() error { return o.end() })
+			func() error { return m.Close() })
 	}
 	steps = append(steps, func() error { return counted("finalize", 1) }, oneEngine)
 	for _, step := range steps {
