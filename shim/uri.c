@@ -63,7 +63,10 @@ P11_EXPORT int p11_kit_uri_format(P11KitUri *uri, P11KitUriType uri_type, char *
 	p11_return_val_if_fail(uri != NULL, P11_KIT_URI_UNEXPECTED);
 	p11_return_val_if_fail(string != NULL, P11_KIT_URI_UNEXPECTED);
 	const struct p11_engine *engine = p11_engine_get();
-	return engine ? engine->uri_format(uri, uri_type, string) : P11_KIT_URI_UNEXPECTED;
+	if (!engine)
+		return P11_KIT_URI_UNEXPECTED;
+	const char *lower = secure_getenv("P11_KIT_URI_LOWERCASE");
+	return engine->uri_format(uri, uri_type, lower && *lower, string);
 }
 
 P11_EXPORT void p11_kit_uri_set_unrecognized(P11KitUri *uri, int unrecognized)

@@ -9,3 +9,8 @@ func TestSecrets(t *testing.T) {
 		c.env = map[string]string{"LD_BIND_NOW": "1"}
 	})
 }
+
+// TestScarce lets memory run out in the functions for URIs and PINs.
+func TestScarce(t *testing.T) {
+	runCases(t, program(t, "scarce"), plain)
+}

@@ -225,9 +225,9 @@ struct p11_host {
 	P11_ENGINE_FUNCTION(unsigned long, initialize_module, (void *list)) \
 	P11_ENGINE_FUNCTION(unsigned long, finalize_module, (void *list)) \
 	P11_ENGINE_FUNCTION(unsigned long, load_initialize_module, (char *path, void **list)) \
-	/* URIs: a P11KitUriResult. uri_parse fills a URI that says nothing so far; *string becomes malloc'd. */ \
+	/* URIs: a P11KitUriResult. uri_parse fills a URI that says nothing so far; uri_format's *string is malloc'd, lower its digits. */ \
 	P11_ENGINE_FUNCTION(int, uri_parse, (char *string, int type, struct p11_kit_uri *uri)) \
-	P11_ENGINE_FUNCTION(int, uri_format, (struct p11_kit_uri *uri, int type, char **string))
+	P11_ENGINE_FUNCTION(int, uri_format, (struct p11_kit_uri *uri, int type, int lower, char **string))
 
 struct p11_engine {
 #define P11_ENGINE_FUNCTION(result, name, parameters) result (*name) parameters;

@@ -52,15 +52,14 @@ func p11mux_engine_uri_parse(text *C.char, t C.int, to *C.struct_p11_kit_uri) (c
 }
 
 //export p11mux_engine_uri_format
-func p11mux_engine_uri_format(from *C.struct_p11_kit_uri, t C.int, text **C.char) (code C.int) {
+func p11mux_engine_uri_format(from *C.struct_p11_kit_uri, t, lower C.int, text **C.char) (code C.int) {
 	defer containURI(&code)
 	var u uri.URI
 	defer u.Reset()
 	if err := loadURI(&u, from); err != nil {
 		return codeOf(err)
 	}
-	lower, _ := getenv("P11_KIT_URI_LOWERCASE")
-	formatted := u.AppendFormat(nil, uri.Type(t), lower != "")
+	formatted := u.AppendFormat(nil, uri.Type(t), lower != 0)
 	defer clear(formatted)
 	p := allocString(formatted)
 	if p == nil {
