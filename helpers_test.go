@@ -79,11 +79,6 @@ func (f *fixture) must(err error) {
 }
 
 // refused checks that an error is what was wanted.
-func (f *fixture) refused(what string, err, want error) {
-	f.Helper()
-	refused(f, what, err, want)
-}
-
 func refused(t testing.TB, what string, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {

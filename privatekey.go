@@ -101,6 +101,7 @@ func (k *PrivateKey) Decrypt(random io.Reader, ciphertext []byte, opts crypto.De
 	switch opts := opts.(type) {
 	case nil:
 		return k.decrypt(ck.Mechanism{Type: ck.CKM_RSA_PKCS}, ciphertext)
+	//lint:ignore SA1019 what crypto.Decrypter takes for PKCS #1 v1.5
 	case *rsa.PKCS1v15DecryptOptions:
 		if opts.SessionKeyLen > 0 {
 			return k.decryptSessionKey(random, ciphertext, opts.SessionKeyLen)

@@ -19,6 +19,7 @@ openssh-client            ssh-keygen and ssh-agent, which are consumers of the p
 libnss3-tools             modutil and certutil, consumers on NSS
 openssl                   a consumer with its PKCS#11 engine
 libengine-pkcs11-openssl  that engine
+gnutls-bin                p11tool, certtool, gnutls-cli and gnutls-serv, consumers of URIs and PINs
 default-jre-headless      keytool, a consumer on the provider of Java
 util-linux                unshare, for the chroot test of an ordinary user
 '

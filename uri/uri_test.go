@@ -276,12 +276,28 @@ func TestVendorQueries(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	for _, name := range []string{"", "A", "a&b", "a=", "pin-value", "pinfile", "pin-source", "module-name", "module-path"} {
-		if err := u.SetVendorQuery(name, "secret"); !errors.Is(err, ErrUnexpected) || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%q: %v", name, err)
+		for _, change := range []func(name, value string) error{u.SetVendorQuery, u.AddVendorQuery} {
+			if err := change(name, "secret"); !errors.Is(err, ErrUnexpected) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%q: %v", name, err)
+			}
 		}
 	}
-	if err := u.SetVendorQuery("a", "\x00"); !errors.Is(err, ErrUnexpected) {
-		t.Errorf("a NUL: %v", err)
+	for _, change := range []func(name, value string) error{u.SetVendorQuery, u.AddVendorQuery} {
+		if err := change("a", "\x00"); !errors.Is(err, ErrUnexpected) {
+			t.Errorf("a NUL: %v", err)
+		}
+	}
+}
+
+func TestAddVendorQuery(t *testing.T) {
+	u := must(t, "pkcs11:?b=1&a=1&b=2")
+	for _, q := range []query{{"b", "0"}, {"a", "9"}, {"c", ""}, {"aa", "x"}, {"b", "0"}} {
+		if err := u.AddVendorQuery(q.name, q.value); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := u.Format(0); got != "pkcs11:?a=1&a=9&aa=x&b=1&b=2&b=0&b=0&c=" {
+		t.Error(got)
 	}
 }
 

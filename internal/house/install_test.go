@@ -30,7 +30,8 @@ func TestInstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"include/p11-kit-1/p11-kit/p11-kit.h", "include/p11-kit-1/p11-kit/pkcs11.h", "lib/libp11-kit.so", "lib/libp11-kit.so.0",
+		"include/p11-kit-1/p11-kit/p11-kit.h", "include/p11-kit-1/p11-kit/pkcs11.h",
+		"include/p11-kit-1/p11-kit/uri.h", "include/p11-kit-1/p11-kit/pin.h", "lib/libp11-kit.so", "lib/libp11-kit.so.0",
 		"lib/p11mux/engine.so", "lib/pkgconfig/p11-kit-1.pc",
 	} {
 		if !slices.Contains(got, want) {
