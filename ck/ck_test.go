@@ -3,6 +3,7 @@ package ck
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 )
 
@@ -129,5 +130,55 @@ func TestOutBytes(t *testing.T) {
 	}
 	if o.N = 9; o.Bytes() != nil {
 		t.Error("gave more than there is")
+	}
+}
+
+// SessionOf and SlotOf give the place in the call itself, for each call that takes a session or a slot.
+func TestPlaces(t *testing.T) {
+	sessions, slots := 0, 0
+	for f := range NumFuncs {
+		call := NewCall(f)
+		fields := reflect.ValueOf(call).Elem()
+		if s := SessionOf(call); s != nil {
+			sessions++
+			*s = 1234
+			if got := fields.FieldByName("Session"); !got.IsValid() || got.Uint() != 1234 {
+				t.Errorf("%v: the place of the session is not in the call", f)
+			}
+		} else if fields.FieldByName("Session").IsValid() && f != FuncOpenSession {
+			t.Errorf("%v has a session, but no place of it", f)
+		}
+		if s := SlotOf(call); s != nil {
+			slots++
+			*s = 5678
+			if got := fields.FieldByName("Slot"); !got.IsValid() || got.Uint() != 5678 {
+				t.Errorf("%v: the place of the slot is not in the call", f)
+			}
+		} else if fields.FieldByName("Slot").IsValid() && f != FuncWaitForSlotEvent {
+			t.Errorf("%v has a slot, but no place of it", f)
+		}
+	}
+	// The others are about the library: one describes it, three find it, two begin and end it, and two are about all slots.
+	if want := int(NumFuncs) - 8 - slots; sessions != want || slots != 7 {
+		t.Errorf("%d calls are about a session and %d about a slot, want %d and 7", sessions, slots, want)
+	}
+	if SessionOf(nil) != nil || SlotOf(nil) != nil {
+		t.Error("no call is about something")
+	}
+}
+
+func TestComplete(t *testing.T) {
+	all := InitializeArgs{CreateMutex: 1, DestroyMutex: 2, LockMutex: 3, UnlockMutex: 4}
+	for _, a := range []InitializeArgs{{}, {Flags: CKF_OS_LOCKING_OK, Reserved: 1}, all} {
+		if !a.Complete() {
+			t.Errorf("%+v is not complete", a)
+		}
+	}
+	some := []InitializeArgs{all, all, all, all, {CreateMutex: 1}, {DestroyMutex: 1}, {LockMutex: 1}, {UnlockMutex: 1}}
+	some[0].CreateMutex, some[1].DestroyMutex, some[2].LockMutex, some[3].UnlockMutex = 0, 0, 0, 0
+	for _, a := range some {
+		if a.Complete() {
+			t.Errorf("%+v is complete", a)
+		}
 	}
 }

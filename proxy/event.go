@@ -22,16 +22,19 @@ func (p *Proxy) wait(ctx context.Context, r *running, call *ck.WaitForSlotEventC
 	}
 	for d := firstPause; ; d = min(2*d, longestPause) {
 		err := p.poll(ctx, r, call)
-		if p.now.Load() != r {
+		if err != nil && r.ended() { // an event is not dropped for that: no module would tell it again
 			return ck.CKR_CRYPTOKI_NOT_INITIALIZED
 		}
 		if call.Flags&ck.CKF_DONT_BLOCK != 0 || ck.RVOf(err) != ck.CKR_NO_EVENT {
 			return err
 		}
 		if ctx.Err() != nil {
-			return &ck.CallError{Call: "C_WaitForSlotEvent", RV: ck.CKR_FUNCTION_CANCELED, Err: ctx.Err()}
+			return &ck.CallError{Call: "C_WaitForSlotEvent", RV: ck.CKR_FUNCTION_CANCELED, Err: context.Cause(ctx)}
 		}
 		p.o.Pause(ctx, r.done, d)
+		if r.ended() {
+			return ck.CKR_CRYPTOKI_NOT_INITIALIZED
+		}
 	}
 }
 
@@ -52,7 +55,7 @@ func (p *Proxy) poll(ctx context.Context, r *running, call *ck.WaitForSlotEventC
 	n := len(p.o.Members)
 	able := !slices.Contains(r.on, true) // nobody to ask can have no event either
 	var failed error
-	first := int(p.asked.Load()) + 1
+	first := int(p.asked.Load())
 	for j := range n {
 		i := (first + j) % n
 		if !r.on[i] {
@@ -62,14 +65,16 @@ func (p *Proxy) poll(ctx context.Context, r *running, call *ck.WaitForSlotEventC
 		one := ck.WaitForSlotEventCall{Flags: call.Flags | ck.CKF_DONT_BLOCK}
 		switch err := m.Module.Do(ctx, &one); ck.RVOf(err) {
 		case ck.CKR_OK:
-			p.asked.Store(int64(i))
+			p.asked.Store(int64(i + 1))
 			call.Slot = p.o.Slots.ID(m.Key, one.Slot)
 			return nil
 		case ck.CKR_NO_EVENT:
 			able = true
 		case ck.CKR_FUNCTION_NOT_SUPPORTED:
 		default:
-			failed = err
+			if failed == nil {
+				failed = err
+			}
 		}
 	}
 	switch {

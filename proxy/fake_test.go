@@ -3,166 +3,342 @@ package proxy
 import (
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/module"
 )
 
-// A fake is a module whose slots, events and answers a test sets.
+// A fake is a module whose slots, events and failures a test says. Its slots and sessions have small numbers, the same as
+// those of every other fake, so a number that is not translated finds the wrong one. What PKCS#11 forbids is a fault.
 type fake struct {
-	mu      sync.Mutex
-	slots   []ck.SlotID
-	claims  uint64 // slots that it claims to have beyond those
-	events  []ck.SlotID
-	answers map[ck.Func]ck.RV
-	hook    func(ck.Call) // runs inside C_Initialize
-	starts  int
-	alive   bool
-	next    ck.SessionHandle
-	open    map[ck.SessionHandle]ck.SlotID
+	// hook, if not nil, runs inside each call, and what it answers other than nil is the call's answer. It must be set before
+	// the module is used.
+	hook func(call ck.Call) error
+
+	mu     sync.Mutex
+	alive  bool
+	slots  []ck.SlotID
+	empty  []ck.SlotID // those of slots that have no token
+	events []ck.SlotID // told one by one
+	open   map[ck.SessionHandle]ck.SlotID
+	next   ck.SessionHandle
+	seen   []string
+	faults []string
+	starts int
 }
 
+var _ module.Module = (*fake)(nil)
+
+func newFake(slots ...ck.SlotID) *fake {
+	return &fake{slots: slots, open: make(map[ck.SessionHandle]ck.SlotID)}
+}
+
+// Do is the module.
 func (f *fake) Do(_ context.Context, call ck.Call) error {
 	f.mu.Lock()
-	if rv, set := f.answers[call.Func()]; set {
-		f.mu.Unlock()
-		return rv.Err()
-	}
-	hook := f.hook
+	f.seen = append(f.seen, note(call))
 	f.mu.Unlock()
-	if _, ok := call.(*ck.InitializeCall); ok && hook != nil {
-		hook(call)
+	if f.hook != nil {
+		if err := f.hook(call); err != nil {
+			return err
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, ok := call.(*ck.InitializeCall); ok {
+	switch c := call.(type) {
+	case *ck.InitializeCall:
 		if f.alive {
 			return ck.CKR_CRYPTOKI_ALREADY_INITIALIZED
 		}
+		if c.Args != nil {
+			f.faults = append(f.faults, "C_Initialize has arguments")
+		}
 		f.alive = true
 		f.starts++
-		f.open = make(map[ck.SessionHandle]ck.SlotID)
+		return nil
+	case *ck.FinalizeCall:
+		if !f.alive {
+			f.faults = append(f.faults, "C_Finalize of a module that is not initialized")
+		}
+		f.alive = false
+		clear(f.open)
 		return nil
 	}
 	if !f.alive {
 		return ck.CKR_CRYPTOKI_NOT_INITIALIZED
 	}
-	switch call := call.(type) {
-	case *ck.FinalizeCall:
-		f.alive = false
-		f.open = nil
-	case *ck.GetSlotListCall:
-		call.Slots.N = uint64(len(f.slots)) + f.claims
-		if call.Slots.Buf == nil {
-			return nil
+	if s := ck.SessionOf(call); s != nil {
+		if _, open := f.open[*s]; !open {
+			return ck.CKR_SESSION_HANDLE_INVALID
 		}
-		if len(call.Slots.Buf) < len(f.slots) {
+	}
+	switch c := call.(type) {
+	case *ck.GetSlotListCall:
+		list := slices.DeleteFunc(slices.Clone(f.slots), func(id ck.SlotID) bool { return c.TokenPresent && slices.Contains(f.empty, id) })
+		c.Slots.N = uint64(len(list))
+		if c.Slots.Buf != nil && copy(c.Slots.Buf, list) < len(list) {
 			return ck.CKR_BUFFER_TOO_SMALL
 		}
-		copy(call.Slots.Buf, f.slots)
-	case *ck.GetSlotInfoCall:
-		if !slices.Contains(f.slots, call.Slot) {
-			return ck.CKR_SLOT_ID_INVALID
-		}
-		call.Info.FirmwareVersion.Minor = byte(call.Slot)
-	case *ck.OpenSessionCall:
-		if !slices.Contains(f.slots, call.Slot) {
-			return ck.CKR_SLOT_ID_INVALID
-		}
-		f.next++
-		call.Session = f.next
-		f.open[f.next] = call.Slot
-	case *ck.CloseSessionCall:
-		if _, ok := f.open[call.Session]; !ok {
-			return ck.CKR_SESSION_HANDLE_INVALID
-		}
-		delete(f.open, call.Session)
-	case *ck.GetSessionInfoCall:
-		slot, ok := f.open[call.Session]
-		if !ok {
-			return ck.CKR_SESSION_HANDLE_INVALID
-		}
-		call.Info.Slot = slot
+		return nil
 	case *ck.WaitForSlotEventCall:
-		if call.Flags&ck.CKF_DONT_BLOCK == 0 {
-			panic("a proxy must not wait inside a module")
+		if c.Flags&ck.CKF_DONT_BLOCK == 0 {
+			f.faults = append(f.faults, "C_WaitForSlotEvent would block")
 		}
 		if len(f.events) == 0 {
 			return ck.CKR_NO_EVENT
 		}
-		call.Slot, f.events = f.events[0], f.events[1:]
-	default:
-		return ck.CKR_FUNCTION_NOT_SUPPORTED
+		c.Slot, f.events = f.events[0], f.events[1:]
+		return nil
+	case *ck.CloseAllSessionsCall:
+		f.faults = append(f.faults, "C_CloseAllSessions, which closes the sessions of others too")
+	}
+	if s := ck.SlotOf(call); s != nil && !slices.Contains(f.slots, *s) {
+		return ck.CKR_SLOT_ID_INVALID
+	}
+	switch c := call.(type) {
+	case *ck.OpenSessionCall:
+		f.next++
+		c.Session = f.next
+		f.open[c.Session] = c.Slot
+	case *ck.CloseSessionCall:
+		delete(f.open, c.Session)
+	case *ck.GetSessionInfoCall:
+		c.Info.Slot = f.open[c.Session]
+	case *ck.GetSlotInfoCall:
+		c.Info.HardwareVersion.Major = byte(c.Slot)
 	}
 	return nil
 }
 
-// set changes a fake while it may be in use.
+// note says which call it is, and of which slot or session.
+func note(call ck.Call) string {
+	text := strings.TrimPrefix(call.Func().String(), "C_")
+	if s := ck.SessionOf(call); s != nil {
+		text += " " + strconv.FormatUint(uint64(*s), 10)
+	}
+	if s := ck.SlotOf(call); s != nil {
+		text += " in " + strconv.FormatUint(uint64(*s), 10)
+	}
+	if c, ok := call.(*ck.GetSlotListCall); ok {
+		if c.TokenPresent {
+			text += " present"
+		}
+		if c.Slots.Buf == nil {
+			text += " count"
+		}
+	}
+	return text
+}
+
+// took gives the calls since it was last asked.
+func (f *fake) took() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	seen := strings.Join(f.seen, ", ")
+	f.seen = nil
+	return seen
+}
+
+// set changes what the module has.
 func (f *fake) set(change func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	change()
 }
 
-// A fixture is a proxy and what it said.
-type fixture struct {
-	*testing.T
-	*Proxy
+// sessions gives the open sessions in order.
+func (f *fake) sessions() []ck.SessionHandle {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []ck.SessionHandle
+	for s := range f.open {
+		all = append(all, s)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// verify fails the test for each fault.
+func (f *fake) verify(t *testing.T) {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, fault := range f.faults {
+		if i == 10 {
+			t.Errorf("... and %d more", len(f.faults)-i)
+			break
+		}
+		t.Error(fault)
+	}
+}
+
+// answers is a hook that answers calls of one function.
+func answers(fn ck.Func, rv ck.RV) func(ck.Call) error {
+	return func(call ck.Call) error {
+		if call.Func() == fn {
+			return rv.Err()
+		}
+		return nil
+	}
+}
+
+// during is a hook that does something once, inside the first call of a function.
+func during(fn ck.Func, do func()) func(ck.Call) error {
+	var once sync.Once
+	return func(call ck.Call) error {
+		if call.Func() == fn {
+			once.Do(do)
+		}
+		return nil
+	}
+}
+
+// A told collects messages.
+type told struct {
 	mu    sync.Mutex
 	texts []string
 }
 
-// join makes a proxy of modules; all that a test makes share slots.
-func join(t *testing.T, slots *Slots, modules ...*fake) *fixture {
-	f := &fixture{T: t}
-	var members []Member
-	for i, m := range modules {
-		members = append(members, Member{Module: m, Key: m, Name: string(rune('a' + i))})
+func (m *told) message(text string) {
+	m.mu.Lock()
+	m.texts = append(m.texts, text)
+	m.mu.Unlock()
+}
+
+func (m *told) took() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	text := strings.Join(m.texts, "; ")
+	m.texts = nil
+	return text
+}
+
+// A house is a proxy of fakes, with the messages that it told.
+type house struct {
+	*Proxy
+	*testing.T
+	told told
+}
+
+// over makes a proxy of fakes, whose names are a, b, c and so on. change may say more of it, or be nil.
+func over(t *testing.T, fakes []*fake, change func(*Options)) *house {
+	t.Helper()
+	h := &house{T: t}
+	o := Options{Version: ck.Version{Major: 3, Minor: 2}, Message: h.told.message}
+	for i, f := range fakes {
+		o.Members = append(o.Members, Member{Module: f, Key: f, Name: string(rune('a' + i))})
 	}
-	f.Proxy = New(Options{
-		Version: ck.Version{Major: 3, Minor: 2}, Members: members, Slots: slots,
-		Message: func(text string) {
-			f.mu.Lock()
-			f.texts = append(f.texts, text)
-			f.mu.Unlock()
-		},
+	if change != nil {
+		change(&o)
+	}
+	h.Proxy = New(o)
+	t.Cleanup(func() {
+		for _, f := range fakes {
+			f.verify(t)
+		}
 	})
-	return f
+	return h
 }
 
-func (f *fixture) said() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	texts := f.texts
-	f.texts = nil
-	return texts
+// started is over, and C_Initialize.
+func started(t *testing.T, fakes []*fake, change func(*Options)) *house {
+	t.Helper()
+	h := over(t, fakes, change)
+	h.gives("C_Initialize", h.Initialize(t.Context(), nil), ck.CKR_OK)
+	for _, f := range fakes {
+		f.took()
+	}
+	return h
 }
 
-// gives makes a call and compares its answer.
-func (f *fixture) gives(call ck.Call, want ck.RV) {
-	f.Helper()
-	if rv := ck.RVOf(f.Do(f.Context(), call)); rv != want {
-		f.Errorf("%v gives %v, want %v", call.Func(), rv, want)
+// do makes a call.
+func (h *house) do(call ck.Call) error { return h.Do(h.Context(), call) }
+
+// gives checks what a call gave.
+func (h *house) gives(what string, err error, want ck.RV) {
+	h.Helper()
+	if ck.RVOf(err) != want {
+		h.Errorf("%s gives %v, want %v", what, ck.RVOf(err), want)
 	}
 }
 
-// list compares the slot ids.
-func (f *fixture) list(want ...ck.SlotID) {
-	f.Helper()
-	call := ck.GetSlotListCall{Slots: ck.Out[ck.SlotID]{Buf: make([]ck.SlotID, 32)}}
-	f.gives(&call, ck.CKR_OK)
-	if got := call.Slots.Bytes(); !slices.Equal(got, want) {
-		f.Errorf("slots %v, want %v", got, want)
+// tells checks the messages since it was last asked.
+func (h *house) tells(want string) {
+	h.Helper()
+	if text := h.told.took(); text != want {
+		h.Errorf("messages %q, want %q", text, want)
 	}
 }
 
-func (f *fixture) session(slot ck.SlotID) ck.SessionHandle {
-	f.Helper()
-	call := ck.OpenSessionCall{Slot: slot, Flags: ck.CKF_SERIAL_SESSION}
-	f.gives(&call, ck.CKR_OK)
-	if call.Slot != slot {
-		f.Errorf("the call's slot has become %d", call.Slot)
+// takes checks what reached a member.
+func (h *house) takes(f *fake, want string) {
+	h.Helper()
+	if seen := f.took(); seen != want {
+		h.Errorf("the module sees %q, want %q", seen, want)
+	}
+}
+
+// lists gives the slots, by the two-call convention.
+func (h *house) lists(present bool) []ck.SlotID {
+	h.Helper()
+	list := &ck.GetSlotListCall{TokenPresent: present}
+	h.gives("C_GetSlotList", h.do(list), ck.CKR_OK)
+	list.Slots.Buf = make([]ck.SlotID, list.Slots.N)
+	h.gives("C_GetSlotList", h.do(list), ck.CKR_OK)
+	return list.Slots.Bytes()
+}
+
+// has checks which slots there are.
+func (h *house) has(want ...ck.SlotID) {
+	h.Helper()
+	if got := h.lists(false); !slices.Equal(got, want) {
+		h.Errorf("the slots are %v, want %v", got, want)
+	}
+}
+
+// opens opens a session that must open.
+func (h *house) opens(slot ck.SlotID) ck.SessionHandle {
+	h.Helper()
+	call := &ck.OpenSessionCall{Slot: slot, Flags: ck.CKF_SERIAL_SESSION}
+	if err := h.do(call); err != nil {
+		h.Fatalf("C_OpenSession: %v", err)
 	}
 	return call.Session
+}
+
+// finishes fails the test if f hangs. f must not end the test itself.
+func finishes(t *testing.T, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatal("it hangs")
+	}
+}
+
+// errDone is what a hook of instead answers to have its call succeed as it is.
+const errDone = ck.RV(0xffff_ffff)
+
+// instead is a module that hook answers for, unless it gives nil.
+func instead(m module.Module, hook func(call ck.Call) error) module.Module {
+	return module.Func(func(ctx context.Context, call ck.Call) error {
+		switch err := hook(call); {
+		case err == nil:
+			return m.Do(ctx, call)
+		case err == error(errDone):
+			return nil
+		default:
+			return err
+		}
+	})
 }

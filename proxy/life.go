@@ -2,9 +2,62 @@ package proxy
 
 import (
 	"context"
+	"sync"
 
 	"github.com/p11mux/p11mux/ck"
 )
+
+// running is one initialization of an instance.
+type running struct {
+	on     []bool        // members that are initialized
+	theirs []bool        // of them, those that somebody else initialized, past all counting
+	done   chan struct{} // closed by C_Finalize, before a member is finalized
+
+	mu    sync.Mutex
+	over  bool           // guarded by mu
+	calls sync.WaitGroup // those that open and close sessions; none is added once it is over
+}
+
+// enter lets a call in that opens or closes sessions, until it calls leave. C_Finalize waits for it: then every session is
+// either in the table or was never opened.
+//
+// A lock that C_Finalize takes for writing would do that too, but a module that comes back from its C_OpenSession would
+// hang when another thread finalizes meanwhile; so it is refused.
+func (p *Proxy) enter() (*running, error) {
+	r := p.now.Load()
+	if r == nil {
+		return nil, ck.CKR_CRYPTOKI_NOT_INITIALIZED
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return nil, ck.CKR_CRYPTOKI_NOT_INITIALIZED
+	}
+	r.calls.Add(1)
+	return r, nil
+}
+
+// leave ends what enter began.
+func (r *running) leave() { r.calls.Done() }
+
+// end refuses whoever comes from now on, wakes those who wait for events, and waits for those that have entered.
+func (r *running) end() {
+	r.mu.Lock()
+	r.over = true
+	r.mu.Unlock()
+	close(r.done)
+	r.calls.Wait()
+}
+
+// ended tells whether C_Finalize has begun. A member's answers mean nothing then.
+func (r *running) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
 
 // Initialize is C_Initialize: all members are initialized, in their order. One that cannot be is left out, and tried again
 // the next time; if it is critical, its answer is the proxy's. CKR_CRYPTOKI_ALREADY_INITIALIZED if the instance is;
@@ -28,10 +81,8 @@ func (p *Proxy) Initialize(ctx context.Context, args *ck.InitializeArgs) error {
 		return err
 	}
 	p.o.Slots.join(p, r)
-	p.life.Lock()
 	p.now.Store(r)
 	p.o.Initialized(true)
-	p.life.Unlock()
 	return nil
 }
 
@@ -56,14 +107,16 @@ func (p *Proxy) start(ctx context.Context, r *running) error {
 	// The ids of what is there from the start are in the order of the members.
 	for i := range p.o.Members {
 		if r.on[i] {
-			_, _ = p.slotsOf(ctx, i, false)
+			_, _ = p.slotsOf(ctx, r, i, false, true)
 		}
 	}
 	return nil
 }
 
 // Finalize is C_Finalize: the instance's sessions are closed, who waits for a slot event stops waiting, and the members are
-// finalized. What they answer is not passed on. CKR_CRYPTOKI_NOT_INITIALIZED if the instance is not initialized.
+// finalized. What they answer is not passed on. CKR_CRYPTOKI_NOT_INITIALIZED if the instance is not initialized;
+// CKR_FUNCTION_FAILED if called from inside the C_Initialize or C_Finalize of one of its own members. It waits for calls
+// that open and close sessions, so it must not be called from inside one.
 func (p *Proxy) Finalize(ctx context.Context) error {
 	if !p.turn.Take() {
 		p.o.Message("p11-kit finalization called recursively")
@@ -74,11 +127,9 @@ func (p *Proxy) Finalize(ctx context.Context) error {
 	if r == nil {
 		return ck.CKR_CRYPTOKI_NOT_INITIALIZED
 	}
-	p.life.Lock()
 	p.now.Store(nil)
 	p.o.Initialized(false)
-	p.life.Unlock()
-	close(r.done)
+	r.end()
 	p.o.Slots.leave(p)
 	_ = p.turn.Call(func() error {
 		p.closeOpen(ctx, r)
@@ -105,7 +156,7 @@ func (p *Proxy) closeOpen(ctx context.Context, r *running) {
 			continue
 		}
 		for _, id := range p.o.Slots.of(p.o.Members[i].Key) {
-			p.o.Table.Sessions(id, func(handle ck.SessionHandle) { _ = p.close(ctx, handle) })
+			p.closeAll(ctx, id)
 		}
 	}
 }

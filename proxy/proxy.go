@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,7 +22,7 @@ type Member struct {
 type Options struct {
 	Version ck.Version // of the interface, for C_GetInfo
 	Members []Member
-	Slots   *Slots // of the process
+	Slots   *Slots // of the process; nil for a proxy that is alone in it
 	Table   Table  // nil for one in Go's memory
 	// Initialized is told each time the proxy becomes initialized or ceases to be, before the call that does it returns. It
 	// must not call back. It may be nil.
@@ -40,24 +39,16 @@ type Options struct {
 type Proxy struct {
 	o      Options
 	turn   turn.Turn
-	silent []atomic.Bool // members whose slots could not be listed, and that was said
-	asked  atomic.Int64  // the member whose slot event was reported last
-
-	// life is held for reading while sessions are opened and closed, and for writing when the instance is finalized: then
-	// every session is either in the table or was never opened.
-	life sync.RWMutex
-	now  atomic.Pointer[running] // nil unless initialized; written with the turn and life
-}
-
-// running is one initialization of an instance.
-type running struct {
-	on     []bool        // members that are initialized
-	theirs []bool        // of them, those that somebody else initialized, past all counting
-	done   chan struct{} // closed by C_Finalize
+	silent []atomic.Bool           // members whose slots could not be listed, and that was said
+	asked  atomic.Int64            // the member behind the one whose slot event was reported last
+	now    atomic.Pointer[running] // nil unless initialized; written with the turn
 }
 
 // New makes an instance, which is not initialized.
 func New(o Options) *Proxy {
+	if o.Slots == nil {
+		o.Slots = NewSlots()
+	}
 	if o.Table == nil {
 		o.Table = NewTable()
 	}
@@ -132,15 +123,8 @@ func (p *Proxy) Do(ctx context.Context, call ck.Call) error {
 // info is C_GetInfo (abi.md 7.4).
 func (p *Proxy) info(info *ck.Info) {
 	*info = ck.Info{CryptokiVersion: p.o.Version, LibraryVersion: ck.Version{Major: 1, Minor: 1}}
-	pad(info.ManufacturerID[:], "PKCS#11 Kit")
-	pad(info.LibraryDescription[:], "PKCS#11 Kit Proxy Module")
-}
-
-// pad writes text as PKCS#11 has it: blanks behind, and no end.
-func pad(to []byte, text string) {
-	for i := copy(to, text); i < len(to); i++ {
-		to[i] = ' '
-	}
+	ck.Pad(info.ManufacturerID[:], "PKCS#11 Kit")
+	ck.Pad(info.LibraryDescription[:], "PKCS#11 Kit Proxy Module")
 }
 
 // inSession passes a call on with the module's own session in it.

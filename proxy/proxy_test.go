@@ -1,230 +1,170 @@
 package proxy
 
 import (
-	"slices"
+	"reflect"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/p11mux/p11mux/ck"
-	"github.com/p11mux/p11mux/internal/softtoken"
-	"github.com/p11mux/p11mux/managed"
-	"github.com/p11mux/p11mux/module/moduletest"
 )
 
-// The proxy of two tokens behaves as one module.
-func TestModule(t *testing.T) {
-	moduletest.Run(t, func(t *testing.T) moduletest.Fixture {
-		token := managed.New(softtoken.New(), managed.Options{})
-		other := &fake{slots: []ck.SlotID{7}, answers: map[ck.Func]ck.RV{ck.FuncGetTokenInfo: ck.CKR_TOKEN_NOT_PRESENT}}
-		other.answers[ck.FuncGetSlotList] = ck.CKR_DEVICE_ERROR
-		p := New(Options{Version: ck.Version{Major: 3, Minor: 2}, Slots: NewSlots(), Members: []Member{
-			{Module: other, Key: other, Name: "other"},
-			{Module: token.NewCaller(nil), Key: token, Name: "token"},
-		}})
-		return moduletest.Fixture{
-			Module: p, Label: softtoken.Label, UserPIN: []byte(softtoken.UserPIN), SOPIN: []byte(softtoken.SOPIN),
-			Again:  ck.CKR_CRYPTOKI_ALREADY_INITIALIZED,
-			Offers: []ck.MechanismType{ck.CKM_SHA256_RSA_PKCS, ck.CKM_ECDSA, ck.CKM_AES_GCM, ck.CKM_SHA256},
-		}
-	})
-}
+// What comes after the members of a call that no module has seen.
+type strange struct{}
 
-// A slot keeps its id while it comes and goes, in all instances, over C_Finalize too.
-func TestSlotsKeepTheirIDs(t *testing.T) {
-	slots := NewSlots()
-	a, b := &fake{slots: []ck.SlotID{1, 2}}, &fake{slots: []ck.SlotID{1}}
-	p, q := join(t, slots, a, b), join(t, slots, b)
-	p.gives(&ck.InitializeCall{}, ck.CKR_OK)
-	p.list(17, 18, 19)
-	a.set(func() { a.slots = []ck.SlotID{2, 9} })
-	p.list(18, 20, 19)
-	p.gives(&ck.GetSlotInfoCall{Slot: 17}, ck.CKR_SLOT_ID_INVALID) // the module says so
-	a.set(func() { a.slots = []ck.SlotID{1, 2} })
-	p.list(17, 18, 19)
-	p.gives(&ck.FinalizeCall{}, ck.CKR_OK)
-	p.gives(&ck.InitializeCall{}, ck.CKR_OK)
-	p.list(17, 18, 19)
-	p.gives(&ck.FinalizeCall{}, ck.CKR_OK)
-	q.gives(&ck.InitializeCall{}, ck.CKR_OK)
-	q.list(19)
-	q.gives(&ck.GetSlotInfoCall{Slot: 17}, ck.CKR_SLOT_ID_INVALID) // of a module that q does not have
-	call := ck.GetSlotListCall{Slots: ck.Out[ck.SlotID]{Buf: []ck.SlotID{}}}
-	q.gives(&call, ck.CKR_BUFFER_TOO_SMALL)
-	if call.Slots.N != 1 {
-		t.Errorf("the list needs %d, want 1", call.Slots.N)
-	}
-}
+func (strange) Func() ck.Func { return ck.NumFuncs }
 
-// What the parent of a process gave out stays given out.
-func TestAdoptedSlots(t *testing.T) {
-	slots := NewSlots()
-	a := &fake{slots: []ck.SlotID{5, 6}}
-	slots.Adopt(a, 6, 23)
-	p := join(t, slots, a)
-	p.gives(&ck.InitializeCall{}, ck.CKR_OK)
-	p.list(24, 23)
-}
-
-// One module that fails hides nobody.
-func TestFailures(t *testing.T) {
-	a := &fake{slots: []ck.SlotID{1}, answers: map[ck.Func]ck.RV{ck.FuncInitialize: ck.CKR_DEVICE_ERROR}}
-	b := &fake{slots: []ck.SlotID{1}, answers: map[ck.Func]ck.RV{ck.FuncGetSlotList: ck.CKR_DEVICE_ERROR}}
-	c := &fake{slots: []ck.SlotID{1}, claims: 1 << 60}
-	d := &fake{slots: []ck.SlotID{1}}
-	p := join(t, NewSlots(), a, b, c, d)
-	p.gives(&ck.InitializeCall{}, ck.CKR_OK)
-	p.list(17)
-	p.list(17)
-	texts := strings.Join(p.said(), "\n")
-	for _, want := range []string{"a: module failed to initialize, skipping: CKR_DEVICE_ERROR", "b: the module's slots are left out", "c claims 1152921504606846977 slots"} {
-		if strings.Count(texts, want) != 1 {
-			t.Errorf("said %q, want %q once", texts, want)
-		}
-	}
-	p.gives(&ck.FinalizeCall{}, ck.CKR_OK)
-	a.set(func() { a.answers = nil })
-	p.gives(&ck.InitializeCall{}, ck.CKR_OK)
-	p.list(18, 17)
-	p.gives(&ck.FinalizeCall{}, ck.CKR_OK)
-	if a.alive || b.alive || c.alive || d.alive {
-		t.Error("a module is still initialized")
-	}
-
-	p.o.Members[1].Critical = true
-	b.set(func() { b.answers = map[ck.Func]ck.RV{ck.FuncInitialize: ck.CKR_TOKEN_NOT_RECOGNIZED} })
-	p.said()
-	p.gives(&ck.InitializeCall{}, ck.CKR_TOKEN_NOT_RECOGNIZED)
-	if texts := p.said(); !slices.Equal(texts, []string{"b: module failed to initialize: CKR_TOKEN_NOT_RECOGNIZED"}) {
-		t.Errorf("said %q", texts)
-	}
-	if a.alive {
-		t.Error("the modules before the critical one are still initialized")
-	}
-	p.gives(&ck.GetSlotListCall{}, ck.CKR_CRYPTOKI_NOT_INITIALIZED)
-}
-
-func TestLife(t *testing.T) {
-	a := &fake{slots: []ck.SlotID{1}}
-	p, none := join(t, NewSlots(), a), join(t, NewSlots())
-	for i := range ck.NumFuncs {
-		call := ck.NewCall(i)
+// Without C_Initialize nothing works, and with it only what PKCS#11 has.
+func TestNotInitialized(t *testing.T) {
+	f := newFake(1)
+	h := over(t, []*fake{f}, nil)
+	for fn := range ck.NumFuncs {
 		want := ck.CKR_CRYPTOKI_NOT_INITIALIZED
-		switch call.(type) {
-		case *ck.InitializeCall:
+		switch fn {
+		case ck.FuncInitialize:
 			continue
-		case *ck.GetFunctionStatusCall, *ck.CancelFunctionCall:
-			want = ck.CKR_FUNCTION_NOT_PARALLEL
-		case *ck.GetFunctionListCall, *ck.GetInterfaceListCall, *ck.GetInterfaceCall:
+		case ck.FuncGetFunctionList, ck.FuncGetInterface, ck.FuncGetInterfaceList:
 			want = ck.CKR_FUNCTION_NOT_SUPPORTED
+		case ck.FuncGetFunctionStatus, ck.FuncCancelFunction:
+			want = ck.CKR_FUNCTION_NOT_PARALLEL
 		}
-		p.gives(call, want)
+		h.gives(fn.String(), h.do(ck.NewCall(fn)), want)
 	}
-	p.gives(&ck.InitializeCall{Args: &ck.InitializeArgs{Reserved: 1}}, ck.CKR_ARGUMENTS_BAD)
-	p.gives(&ck.InitializeCall{Args: &ck.InitializeArgs{LockMutex: 1}}, ck.CKR_ARGUMENTS_BAD)
-	p.gives(&ck.InitializeCall{Args: &ck.InitializeArgs{Flags: ck.CKF_OS_LOCKING_OK}}, ck.CKR_OK)
-	p.gives(&ck.InitializeCall{}, ck.CKR_CRYPTOKI_ALREADY_INITIALIZED)
-	p.gives(&ck.FinalizeCall{Reserved: 1}, ck.CKR_ARGUMENTS_BAD)
-	p.gives(&ck.FinalizeCall{}, ck.CKR_OK)
-	p.gives(&ck.FinalizeCall{}, ck.CKR_CRYPTOKI_NOT_INITIALIZED)
-	if err := p.Close(t.Context()); err != nil {
-		t.Error(err)
+	h.takes(f, "")
+	h.gives("C_Initialize", h.do(&ck.InitializeCall{}), ck.CKR_OK)
+	h.gives("a call of no function", h.do(strange{}), ck.CKR_FUNCTION_NOT_SUPPORTED)
+	h.gives("no call", h.do(nil), ck.CKR_FUNCTION_NOT_SUPPORTED)
+	for _, fn := range []ck.Func{ck.FuncGetFunctionList, ck.FuncGetInterface, ck.FuncGetInterfaceList} {
+		h.gives(fn.String(), h.do(ck.NewCall(fn)), ck.CKR_FUNCTION_NOT_SUPPORTED)
 	}
-	// From inside its own member, an instance is refused and does not hang.
-	var inner error
-	a.hook = func(ck.Call) { inner = p.Initialize(t.Context(), nil) }
-	p.gives(&ck.InitializeCall{}, ck.CKR_OK)
-	if ck.RVOf(inner) != ck.CKR_FUNCTION_FAILED {
-		t.Errorf("C_Initialize from inside gives %v", inner)
+	for _, fn := range []ck.Func{ck.FuncGetFunctionStatus, ck.FuncCancelFunction} {
+		h.gives(fn.String(), h.do(ck.NewCall(fn)), ck.CKR_FUNCTION_NOT_PARALLEL)
 	}
-
-	none.gives(&ck.InitializeCall{}, ck.CKR_OK)
-	none.list()
-	var info ck.GetInfoCall
-	none.gives(&info, ck.CKR_OK)
-	if got := string(info.Info.LibraryDescription[:]); got != "PKCS#11 Kit Proxy Module        " || info.Info.CryptokiVersion != (ck.Version{Major: 3, Minor: 2}) {
-		t.Errorf("info %+v", info.Info)
-	}
-	none.gives(&ck.WaitForSlotEventCall{Flags: ck.CKF_DONT_BLOCK}, ck.CKR_NO_EVENT)
-	none.gives(&ck.FinalizeCall{}, ck.CKR_OK)
+	h.gives("C_Finalize", h.do(&ck.FinalizeCall{Reserved: 1}), ck.CKR_ARGUMENTS_BAD)
+	h.gives("C_Finalize", h.do(&ck.FinalizeCall{}), ck.CKR_OK)
+	h.gives("C_Finalize", h.do(&ck.FinalizeCall{}), ck.CKR_CRYPTOKI_NOT_INITIALIZED)
 }
 
-func TestSessions(t *testing.T) {
-	slots := NewSlots()
-	a, b := &fake{slots: []ck.SlotID{1, 2}}, &fake{slots: []ck.SlotID{1}}
-	p, q := join(t, slots, a, b), join(t, slots)
-	p.gives(&ck.InitializeCall{}, ck.CKR_OK)
-	q.gives(&ck.InitializeCall{}, ck.CKR_OK)
-	first, second := p.session(18), p.session(19)
-	info := ck.GetSessionInfoCall{Session: second}
-	p.gives(&info, ck.CKR_OK)
-	if info.Info.Slot != 19 || info.Session != second {
-		t.Errorf("the session is %d on slot %d", info.Session, info.Info.Slot)
-	}
-	q.gives(&ck.GetSessionInfoCall{Session: second}, ck.CKR_SESSION_HANDLE_INVALID)
-	p.gives(&ck.OpenSessionCall{Slot: 99}, ck.CKR_SLOT_ID_INVALID)
-	p.gives(&ck.CloseAllSessionsCall{Slot: 99}, ck.CKR_SLOT_ID_INVALID)
-	p.gives(&ck.CloseAllSessionsCall{Slot: 18}, ck.CKR_OK)
-	p.gives(&ck.CloseSessionCall{Session: first}, ck.CKR_SESSION_HANDLE_INVALID)
-	// A session that could not be closed is there still.
-	b.set(func() { b.answers = map[ck.Func]ck.RV{ck.FuncCloseSession: ck.CKR_DEVICE_ERROR} })
-	p.gives(&ck.CloseSessionCall{Session: second}, ck.CKR_DEVICE_ERROR)
-	p.gives(&ck.GetSessionInfoCall{Session: second}, ck.CKR_OK)
-	b.set(func() { b.answers = nil })
-	p.gives(&ck.CloseSessionCall{Session: second}, ck.CKR_OK)
-	p.gives(&ck.CloseSessionCall{Session: second}, ck.CKR_SESSION_HANDLE_INVALID)
-	third := p.session(17)
-	p.gives(&ck.FinalizeCall{}, ck.CKR_OK)
-	p.gives(&ck.InitializeCall{}, ck.CKR_OK)
-	p.gives(&ck.GetSessionInfoCall{Session: third}, ck.CKR_SESSION_HANDLE_INVALID)
-	if again := p.session(17); again == third {
-		t.Error("a handle has come back")
+func TestInfo(t *testing.T) {
+	for _, version := range []ck.Version{{Major: 2, Minor: 40}, {Major: 3, Minor: 2}} {
+		h := started(t, nil, func(o *Options) { o.Version = version })
+		call := new(ck.GetInfoCall)
+		h.gives("C_GetInfo", h.do(call), ck.CKR_OK)
+		info := call.Info
+		if info.CryptokiVersion != version || info.ManufacturerIDString() != "PKCS#11 Kit" || info.Flags != 0 ||
+			info.LibraryDescriptionString() != "PKCS#11 Kit Proxy Module" || info.LibraryVersion != (ck.Version{Major: 1, Minor: 1}) {
+			t.Errorf("of %v: %+v", version, info)
+		}
+		if info.ManufacturerID[31] != ' ' || info.LibraryDescription[31] != ' ' {
+			t.Error("the texts are not padded with blanks")
+		}
 	}
 }
 
-// A module that somebody else has initialized, past all sharing, is used and left as it was.
-func TestTheirs(t *testing.T) {
-	a := &fake{slots: []ck.SlotID{1}}
-	if err := a.Do(t.Context(), &ck.InitializeCall{}); err != nil {
-		t.Fatal(err)
+// Every call about a session or a slot goes to its module alone, with the module's own number in it, and comes back with the
+// proxy's, whatever the module answers.
+func TestForwarding(t *testing.T) {
+	var real any // what the module saw in the place of the session or slot
+	var answer error
+	look := func(call ck.Call) error {
+		if s := ck.SessionOf(call); s != nil {
+			real = *s
+			return answer
+		}
+		if s := ck.SlotOf(call); s != nil && call.Func() != ck.FuncOpenSession {
+			real = *s
+			return answer
+		}
+		return nil
 	}
-	p := join(t, NewSlots(), a)
-	p.gives(&ck.InitializeCall{}, ck.CKR_OK)
-	p.session(17)
-	p.gives(&ck.FinalizeCall{}, ck.CKR_OK)
-	if !a.alive || len(a.open) != 0 {
-		t.Errorf("initialized %v, %d sessions open", a.alive, len(a.open))
-	}
-}
-
-// Instances come and go under threads that use sessions: nothing is left open, and nothing is initialized twice.
-func TestConcurrently(t *testing.T) {
-	slots := NewSlots()
-	shared := &fake{slots: []ck.SlotID{1}}
-	module := managed.New(shared, managed.Options{})
-	var wg sync.WaitGroup
+	a, b := newFake(1, 2), newFake(1, 2)
+	b.hook = look
+	h := started(t, []*fake{a, b}, nil)
+	slot := h.lists(false)[3]
 	for range 4 {
-		p := New(Options{Slots: slots, Members: []Member{{Module: module.NewCaller(nil), Key: module}}})
-		wg.Go(func() {
-			for range 200 {
-				_ = p.Initialize(t.Context(), nil)
-				_ = p.Finalize(t.Context())
-			}
-		})
-		for range 6 {
-			wg.Go(func() {
-				for range 200 {
-					open := ck.OpenSessionCall{Slot: 17}
-					if p.Do(t.Context(), &open) == nil {
-						_ = p.Do(t.Context(), &ck.GetSessionInfoCall{Session: open.Session})
-						_ = p.CloseSession(t.Context(), open.Session)
-					}
+		h.opens(slot)
+	}
+	session := h.opens(slot)
+	a.took()
+	forwarded := 0
+	for fn := range ck.NumFuncs {
+		switch fn {
+		case ck.FuncCloseSession, ck.FuncCloseAllSessions, ck.FuncOpenSession, ck.FuncGetFunctionStatus, ck.FuncCancelFunction:
+			continue // are not forwarded as they are
+		}
+		for _, answer = range []error{nil, ck.CKR_DEVICE_ERROR, ck.CKR_BUFFER_TOO_SMALL} {
+			real = nil
+			call, before := ck.NewCall(fn), ck.NewCall(fn)
+			var want any
+			for _, c := range []ck.Call{call, before} {
+				if s := ck.SessionOf(c); s != nil {
+					*s, want = session, ck.SessionHandle(5)
+				} else if s := ck.SlotOf(c); s != nil {
+					*s, want = slot, ck.SlotID(2)
 				}
-			})
+			}
+			if want == nil {
+				break
+			}
+			forwarded++
+			h.gives(fn.String(), h.do(call), ck.RVOf(answer))
+			if real != want {
+				t.Errorf("%v: the module sees %v, want %v", fn, real, want)
+			}
+			if s, ok := call.(*ck.GetSessionInfoCall); ok && answer == nil {
+				if s.Info.Slot != slot {
+					t.Errorf("the session is in slot %d, want %d", s.Info.Slot, slot)
+				}
+				s.Info.Slot = 0
+			}
+			if s, ok := call.(*ck.GetSlotInfoCall); ok && answer == nil {
+				if s.Info.HardwareVersion.Major != 2 {
+					t.Errorf("the result of C_GetSlotInfo is %+v", s.Info)
+				}
+				s.Info.HardwareVersion.Major = 0
+			}
+			if !reflect.DeepEqual(call, before) {
+				t.Errorf("%v: afterwards the call is %+v, before it was %+v", fn, call, before)
+			}
+			real = nil
+			if s := ck.SessionOf(call); s != nil {
+				*s += 100
+				h.gives(fn.String()+" of no session", h.do(call), ck.CKR_SESSION_HANDLE_INVALID)
+			} else {
+				*ck.SlotOf(call) += 100
+				h.gives(fn.String()+" of no slot", h.do(call), ck.CKR_SLOT_ID_INVALID)
+			}
+			if real != nil {
+				t.Errorf("%v: the module sees %v, which is not in it", fn, real)
+			}
 		}
 	}
-	wg.Wait()
-	if shared.alive || shared.open != nil {
-		t.Errorf("initialized %v, sessions %v", shared.alive, shared.open)
+	if want := 3 * (int(ck.NumFuncs) - 8 - 5); forwarded != want {
+		t.Errorf("%d calls were forwarded, want %d", forwarded, want)
 	}
+	h.takes(a, "") // the other module has been asked nothing
+}
+
+// A call on a slot that is gone is for the module to refuse, and comes to it.
+func TestSlotIsGone(t *testing.T) {
+	f := newFake(1, 2)
+	h := started(t, []*fake{f}, nil)
+	slot := h.lists(false)[1]
+	f.set(func() { f.slots = f.slots[:1] })
+	h.has(firstID)
+	f.took()
+	h.gives("C_GetTokenInfo", h.do(&ck.GetTokenInfoCall{Slot: slot}), ck.CKR_SLOT_ID_INVALID)
+	h.gives("C_OpenSession", h.do(&ck.OpenSessionCall{Slot: slot}), ck.CKR_SLOT_ID_INVALID)
+	h.gives("C_CloseAllSessions", h.do(&ck.CloseAllSessionsCall{Slot: slot}), ck.CKR_OK)
+	h.takes(f, "GetTokenInfo in 2, OpenSession in 2")
+}
+
+// Messages have the text that Describe gives.
+func TestDescribe(t *testing.T) {
+	f := newFake(1)
+	f.hook = answers(ck.FuncInitialize, ck.CKR_DEVICE_ERROR)
+	h := started(t, []*fake{f}, func(o *Options) {
+		o.Describe = func(rv ck.RV) string { return strings.ToLower(rv.Error()) }
+	})
+	h.tells("a: module failed to initialize, skipping: ckr_device_error")
+	_ = over(t, []*fake{f}, func(o *Options) { o.Message = nil }).Initialize(t.Context(), nil) // nobody to tell is no fault
 }

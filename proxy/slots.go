@@ -61,16 +61,22 @@ func (s *Slots) Real(id ck.SlotID) (key any, real ck.SlotID, ok bool) {
 	return p.key, p.slot, ok
 }
 
-// Adopt takes in an id that was given out before the process was forked.
+// Adopt takes in an id that was given out before the process was forked. It comes before ids are given out here: a slot
+// that has one keeps it, and is known by both, but an id that another slot has stays that one's.
 func (s *Slots) Adopt(key any, real, id ck.SlotID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, taken := s.real[id]; taken || id == ck.SlotID(ck.CK_UNAVAILABLE_INFORMATION) {
+		return // the latter is never given out, and no id comes after it
+	}
 	s.set(place{key, real}, id)
 }
 
 // set writes down an id; mu must be held.
 func (s *Slots) set(p place, id ck.SlotID) {
-	s.ids[p] = id
+	if _, ok := s.ids[p]; !ok {
+		s.ids[p] = id
+	}
 	s.real[id] = p
 	s.next = max(s.next, id+1)
 }
@@ -99,7 +105,7 @@ func (s *Slots) of(key any) []ck.SlotID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var ids []ck.SlotID
-	for p, id := range s.ids {
+	for id, p := range s.real {
 		if p.key == key {
 			ids = append(ids, id)
 		}

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/p11mux/p11mux/ck"
 )
@@ -27,12 +29,15 @@ type Table interface {
 	Sessions(slot ck.SlotID, visit func(handle ck.SessionHandle))
 }
 
-// NewTable gives a Table in Go's memory.
-func NewTable() Table { return &table{next: firstID} }
+// handles counts the handles that tables in Go's memory have given out. They count together, so that a handle of one
+// instance is none in another.
+var handles atomic.Uint64
+
+// NewTable gives a Table in Go's memory. Its handles are used once in a process, from 17 up.
+func NewTable() Table { return new(table) }
 
 type table struct {
 	mu     sync.RWMutex
-	next   ck.SessionHandle
 	open   map[ck.SessionHandle]session
 	hidden map[ck.SessionHandle]session
 }
@@ -52,8 +57,7 @@ func (t *table) Open(member int, real ck.SessionHandle, slot ck.SlotID) (ck.Sess
 		t.open = make(map[ck.SessionHandle]session)
 		t.hidden = make(map[ck.SessionHandle]session)
 	}
-	handle := t.next
-	t.next++
+	handle := ck.SessionHandle(firstID - 1 + handles.Add(1))
 	t.open[handle] = session{member, real, slot}
 	return handle, true
 }
@@ -107,6 +111,7 @@ func (t *table) Sessions(slot ck.SlotID, visit func(ck.SessionHandle)) {
 		}
 	}
 	t.mu.RUnlock()
+	slices.Sort(handles) // as they were opened
 	for _, handle := range handles {
 		visit(handle)
 	}
