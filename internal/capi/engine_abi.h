@@ -91,7 +91,7 @@ struct p11_proxy {
 	struct p11_session *sessions; /* P11_SESSIONS of them; NULL until proxy_prepare */
 	struct p11_slots *slots;      /* NULL until there is one */
 	struct p11_handle *handle;
-	uint64_t serial;              /* the part of a session handle above P11_SESSION_BITS, for the next one */
+	uint64_t serial;              /* the part of a session handle above P11_SESSION_BITS, for the next one; no two instances have the same */
 	uint64_t used;                /* sessions in places below may be in use */
 	struct p11_member *members;
 	size_t count;

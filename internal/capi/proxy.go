@@ -27,12 +27,15 @@ func (shim) NewProxy(members []engine.ProxyMember, version ck.Version) (engine.H
 	if p == nil {
 		return nil, nil
 	}
-	return engine.Handle(p.handle), &table{p: p}
+	t := &table{p: p}
+	t.renew()
+	return engine.Handle(p.handle), t
 }
 
 // adoptProxy takes in an instance that the process had before it was forked.
 func adoptProxy(p *C.struct_p11_proxy) {
 	t := &table{p: p}
+	outlive(p)
 	known := t.known()
 	t.Clear()
 	var members []engine.AdoptedMember

@@ -23,6 +23,23 @@ type table struct {
 	free []uint64
 }
 
+// serials are the numbers that distinguish the handles of one place, in all instances: a handle of one instance is none of
+// another.
+var serials atomic.Uint64
+
+// renew gives an instance a number that no instance had.
+func (t *table) renew() { t.p.serial = C.uint64_t(serials.Add(1) - 1) }
+
+// outlive has all numbers to come be above those that an instance had before the process was forked.
+func outlive(p *C.struct_p11_proxy) {
+	for {
+		seen := serials.Load()
+		if seen > uint64(p.serial) || serials.CompareAndSwap(seen, uint64(p.serial)+1) {
+			return
+		}
+	}
+}
+
 // word is a word of C memory that C reads without a lock.
 func word[T any](p *T) *uint64 { return (*uint64)(unsafe.Pointer(p)) }
 
@@ -84,7 +101,7 @@ func (t *table) Open(member int, real ck.SessionHandle, slot ck.SlotID) (ck.Sess
 	if n := len(t.free); n > 0 {
 		// A handle that had this place must not come back.
 		place, t.free = t.free[n-1], t.free[:n-1]
-		t.p.serial++
+		t.renew()
 	} else if place < C.P11_SESSIONS {
 		t.p.used = C.uint64_t(place + 1)
 	} else {
@@ -149,7 +166,7 @@ func (t *table) Clear() {
 	}
 	if t.p.used > 0 {
 		t.p.used = 0
-		t.p.serial++
+		t.renew()
 	}
 	t.free = nil
 	if t.p.slots != nil {

@@ -288,7 +288,7 @@ static void handles(void)
 	must_ok(other->C_Initialize(NULL));
 	must(token_slot(other) == slot);
 	must_ok(other->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &s));
-	must_ok(other->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &s));
+	must_rv(other->C_GetSessionInfo(session, &info), CKR_SESSION_HANDLE_INVALID);
 	must_rv(m->C_GetSessionInfo(s, &info), CKR_SESSION_HANDLE_INVALID);
 	must_rv(m->C_CloseSession(s), CKR_SESSION_HANDLE_INVALID);
 	must_ok(other->C_CloseAllSessions(slot));
