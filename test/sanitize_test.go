@@ -95,3 +95,23 @@ func TestOwnHeaders(t *testing.T) {
 		}
 	}
 }
+
+// TestHeadersAlone compiles each of our headers by itself, as C and as C++.
+func TestHeadersAlone(t *testing.T) {
+	headers, err := filepath.Glob("../include/p11-kit/*.h")
+	if err != nil || len(headers) == 0 {
+		t.Fatalf("no headers: %v", err)
+	}
+	for _, header := range headers {
+		for _, define := range []string{"-DPLAIN", "-DP11_KIT_FUTURE_UNSTABLE_API", "-DP11_KIT_DISABLE_DEPRECATED"} {
+			for _, compiler := range [][]string{{"gcc", "-std=c99", "-xc"}, {"g++", "-std=c++11", "-xc++"}} {
+				args := append(compiler[1:], "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-I../include", define, "-")
+				cmd := exec.Command(compiler[0], args...)
+				cmd.Stdin = strings.NewReader("#include <p11-kit/" + filepath.Base(header) + ">\n")
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Errorf("%s %s %s: %v\n%s", compiler[0], define, header, err, out)
+				}
+			}
+		}
+	}
+}

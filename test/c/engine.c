@@ -6,6 +6,7 @@
 #include "common.h"
 
 #include <errno.h>
+#include <p11-kit/pin.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,29 @@ static void say(const char *what)
 	const char *text = p11_kit_message();
 
 	printf("%s: %s\n", what, text ? text : "(none)");
+}
+
+/* URIs are not parsed or formatted, and stay as they are; all else about them, and PINs, need no engine. */
+static void uri_without_engine(void)
+{
+	P11KitUri *uri = p11_kit_uri_new();
+	CK_TOKEN_INFO info = { .label = "x" };
+	char *text = NULL;
+	P11KitPin *pin;
+
+	p11_kit_uri_set_module_name(uri, "name");
+	must(p11_kit_module_get_flags((list_t)"x") == 0); /* clears the message */
+	must(p11_kit_uri_parse("pkcs11:token=x", P11_KIT_URI_FOR_ANY, uri) == P11_KIT_URI_UNEXPECTED);
+	say("parse");
+	must(p11_kit_module_get_flags((list_t)"x") == 0);
+	must(p11_kit_uri_format(uri, P11_KIT_URI_FOR_ANY, &text) == P11_KIT_URI_UNEXPECTED && text == NULL);
+	say("format");
+	must(strcmp(p11_kit_uri_get_module_name(uri), "name") == 0);
+	must(p11_kit_uri_match_token_info(uri, &info));
+	p11_kit_uri_free(uri);
+	pin = p11_kit_pin_new_for_string("1234");
+	must(p11_kit_pin_get_length(pin) == 4);
+	p11_kit_pin_unref(pin);
 }
 
 /* There is no engine that could be used: each load says so, and what needs no engine works. */
@@ -33,6 +57,7 @@ static void case_unusable(void)
 	say("registered");
 	must(p11_kit_module_get_flags((list_t)"x") == 0);
 	must(*p11_kit_strerror(CKR_PIN_INCORRECT) != 0);
+	uri_without_engine();
 }
 
 /* As above, until the engine is back. */
