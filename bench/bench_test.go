@@ -74,6 +74,7 @@ func testAll(t *testing.T, dir string) {
 		"Threads":                               8,
 		"Growth with threads":                   6,
 		"Sessions":                              2,
+		"The proxy module":                      9,
 		"A second caller":                       2,
 		"A program that only links the library": 3,
 		"A program that lists the slots of the configured modules": 12,

@@ -30,10 +30,10 @@ static CK_RV managed_initialize(void *args, struct p11_handle *handle)
 
 static CK_RV managed_finalize(void *reserved, struct p11_handle *handle)
 {
+	uint32_t in = atomic_load(&handle->initialized_in);
 	/* For a module the reference takes anything here, and programs pass it. */
 	if (reserved && handle->proxy)
-		return CKR_ARGUMENTS_BAD;
-	uint32_t in = atomic_load(&handle->initialized_in);
+		return in != 0 && in == p11_generation() ? CKR_ARGUMENTS_BAD : CKR_CRYPTOKI_NOT_INITIALIZED;
 	if (in != 0 && in != p11_generation()) {
 		/* Initialized by the parent: in this process there is nothing to undo. */
 		bool undone = atomic_compare_exchange_strong(&handle->initialized_in, &in, 0);
@@ -134,7 +134,9 @@ void p11_list_init(struct p11_handle *handle, const unsigned char *code)
 		memcpy(member + i * sizeof stub, &stub, sizeof stub);
 	}
 	list->version = (CK_VERSION){ 3, 2 };
-	list->C_GetFunctionStatus = not_parallel;
-	list->C_CancelFunction = not_parallel;
+	if (!handle->proxy) { /* the proxy's stubs say it themselves, once it is initialized */
+		list->C_GetFunctionStatus = not_parallel;
+		list->C_CancelFunction = not_parallel;
+	}
 	handle->interface = (CK_INTERFACE){ (CK_UTF8CHAR *)INTERFACE_NAME, list, 0 };
 }

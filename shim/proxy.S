@@ -67,6 +67,12 @@
 	in_c p11_proxy_wait_for_slot_event, rcx
 	.else; .ifc \name, C_GetSessionInfo
 	in_c p11_proxy_get_session_info, rdx
+	.else; .ifc \name, C_GetFunctionStatus
+	movl	$P11_NOT_PARALLEL, %eax
+	ret
+	.else; .ifc \name, C_CancelFunction
+	movl	$P11_NOT_PARALLEL, %eax
+	ret
 	.else; .ifc \kind, session
 	by_session \index
 	.else; .ifc \kind, slot
@@ -75,7 +81,7 @@
 	/* Managed: its stub does not come here. */
 	movl	$P11_NOT_INITIALIZED, %eax
 	ret
-	.endif; .endif; .endif; .endif; .endif; .endif
+	.endif; .endif; .endif; .endif; .endif; .endif; .endif; .endif
 .endm
 
 	.section .text.p11_proxy, "ax", @progbits

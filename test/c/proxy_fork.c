@@ -199,6 +199,9 @@ static void interfaces(void)
 		must(memcmp(&list->version, &version, sizeof version) == 0 && interface->flags == 0);
 		must(list->C_Initialize != NULL && list->C_WaitForSlotEvent != NULL && list->C_UnwrapKeyAuthenticated != NULL);
 		must_rv(list->C_GetInfo(&info), CKR_CRYPTOKI_NOT_INITIALIZED);
+		/* As SoftHSM has it. */
+		must_rv(list->C_GetFunctionStatus(1), CKR_CRYPTOKI_NOT_INITIALIZED);
+		must_rv(list->C_Finalize(list), CKR_CRYPTOKI_NOT_INITIALIZED);
 		must_ok(list->C_Initialize(NULL));
 		must_rv(list->C_Initialize(NULL), CKR_CRYPTOKI_ALREADY_INITIALIZED);
 		must_rv(list->C_GetInfo(NULL), CKR_ARGUMENTS_BAD);
@@ -206,6 +209,8 @@ static void interfaces(void)
 		must(memcmp(&info.cryptokiVersion, &version, sizeof version) == 0);
 		/* SoftHSM is a module of 2.40. */
 		session = token_login((list_t)list);
+		must_rv(list->C_GetFunctionStatus(session), CKR_FUNCTION_NOT_PARALLEL);
+		must_rv(list->C_CancelFunction(session), CKR_FUNCTION_NOT_PARALLEL);
 		must_rv(list->C_SessionCancel(session, 0), CKR_FUNCTION_NOT_SUPPORTED);
 		must_rv(list->C_Finalize(list), CKR_ARGUMENTS_BAD);
 		must_ok(list->C_Finalize(NULL));
