@@ -169,6 +169,7 @@ func TestTLS(t *testing.T) {
 					shakes(t, cert, root, tls.VersionTLS12, 8) // TLS 1.3 has nothing else for RSA
 				} else {
 					shakes(t, cert, root, tls.VersionTLS13, 8)
+					shakes(t, cert, root, tls.VersionTLS12, 8)
 				}
 			}
 		})
@@ -192,8 +193,11 @@ func shakes(t *testing.T, cert tls.Certificate, root *authority, version uint16,
 				return
 			}
 			served.Go(func() {
+				defer c.Close()
+				if err := c.(*tls.Conn).Handshake(); err != nil {
+					t.Errorf("the server: %v", err)
+				}
 				io.Copy(c, c)
-				c.Close()
 			})
 		}
 	})

@@ -79,11 +79,6 @@ func (f *fixture) must(err error) {
 }
 
 // refused checks that an error is what was wanted.
-func (f *fixture) refused(what string, err, want error) {
-	f.Helper()
-	refused(f, what, err, want)
-}
-
 func refused(t testing.TB, what string, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
@@ -126,4 +121,12 @@ func (f *fixture) generate(kind, label string, private ...ck.Attribute) (pub, pr
 	}
 	f.Fatalf("no such keys: %s", kind)
 	return nil, nil
+}
+
+// must gives a value that there is no error about.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
