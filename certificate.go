@@ -150,6 +150,9 @@ func (k *PrivateKey) TLSCertificate(ctx context.Context) (tls.Certificate, error
 		return tls.Certificate{}, err
 	}
 	cert := tls.Certificate{PrivateKey: k, Leaf: leaf.Certificate, SupportedSignatureAlgorithms: schemes}
+	if d, err := k.Decrypter(); err == nil {
+		cert.PrivateKey = d
+	}
 	for _, c := range chain(leaf.Certificate, known) {
 		cert.Certificate = append(cert.Certificate, c.Raw)
 	}

@@ -122,3 +122,11 @@ func (f *fixture) generate(kind, label string, private ...ck.Attribute) (pub, pr
 	f.Fatalf("no such keys: %s", kind)
 	return nil, nil
 }
+
+// must gives a value that there is no error about.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

@@ -236,7 +236,7 @@ func TestAlwaysAuthenticate(t *testing.T) {
 	wg.Wait()
 	rsaKey, err := f.token.module().PrivateKey(f.ctx, "pkcs11:object=r")
 	f.must(err)
-	decrypts(t, rsaKey)
+	decrypts(t, must(rsaKey.Decrypter()))
 
 	pin.Store("wrong")
 	before := tries.Load()

@@ -52,15 +52,15 @@ func (m *Module) Close() error {
 
 // do has the module execute a call.
 func (m *Module) do(ctx context.Context, call ck.Call) error {
-	if m.closed.Load() {
-		return m.afterClose(call)
-	}
 	m.life.RLock()
 	defer m.life.RUnlock()
 	if m.closed.Load() {
 		return m.afterClose(call)
 	}
-	return m.failed(call.Func(), m.view.Do(ctx, call))
+	if err := m.view.Do(ctx, call); err != nil {
+		return m.failed(call.Func(), err)
+	}
+	return nil
 }
 
 func (m *Module) afterClose(call ck.Call) error {
@@ -75,7 +75,7 @@ func (m *Module) Do(ctx context.Context, call ck.Call) error {
 	case *ck.InitializeCall, *ck.FinalizeCall, *ck.OpenSessionCall, *ck.CloseAllSessionsCall:
 		return m.refused(call.Func(), ck.CKR_ARGUMENTS_BAD, errManaged)
 	}
-	if sessionOf(call) != nil {
+	if ck.SessionOf(call) != nil {
 		return m.refused(call.Func(), ck.CKR_ARGUMENTS_BAD, errNeedsSession)
 	}
 	if ctx.Err() != nil {

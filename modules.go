@@ -65,8 +65,8 @@ func (ms *Modules) Find(ctx context.Context, uri string) iter.Seq2[*Object, erro
 	return objects(ctx, uri, ms.all)
 }
 
-// PrivateKey finds the one private key that a PKCS#11 URI names, for use as a crypto.Signer or crypto.Decrypter, as Find
-// does. The URI's type does not matter. [ErrNotFound] if there is none, and [ErrAmbiguous] if there are several.
+// PrivateKey finds the one private key that a PKCS#11 URI names, for use as a crypto.Signer. It logs in as Find does. The
+// URI's type does not matter. [ErrNotFound] if there is none, and [ErrAmbiguous] if there are several.
 func (ms *Modules) PrivateKey(ctx context.Context, uri string) (*PrivateKey, error) {
 	return find(uri, ms.all, func(s *search) (*PrivateKey, error) { return s.privateKey(ctx) })
 }

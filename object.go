@@ -151,7 +151,7 @@ func (s *Session) make(ctx context.Context, call ck.Call, handle *ck.ObjectHandl
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	*sessionOf(call) = s.handle
+	*ck.SessionOf(call) = s.handle
 	if err := s.do(ctx, call); err != nil {
 		return nil, err
 	}

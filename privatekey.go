@@ -12,8 +12,8 @@ import (
 	"github.com/p11mux/p11mux/ck"
 )
 
-// A PrivateKey is a private key that stays on its token: a crypto.Signer for RSA, ECDSA and Ed25519 keys, and a
-// crypto.Decrypter for RSA keys. It serves wherever Go's library takes one of these, such as crypto/tls and crypto/x509.
+// A PrivateKey is a private key that stays on its token: a crypto.Signer for RSA, ECDSA and Ed25519 keys. It serves
+// wherever Go's library takes one, such as crypto/tls and crypto/x509. See [PrivateKey.Decrypter] for decryption.
 //
 // Safe for concurrent use. Each operation takes a session of the token's pool for its time, so that as many go on at once
 // as the token has sessions for. A key that was found in a [Session] uses that one, one operation at a time.
@@ -92,23 +92,32 @@ func (k *PrivateKey) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([
 	return nil, k.object.unsupported(fmt.Sprintf("signatures with a %T", k.public))
 }
 
-// Decrypt decrypts with an RSA key: by PKCS#1 v1.5 if opts is nil or a *rsa.PKCS1v15DecryptOptions, by OAEP if it is a
-// *rsa.OAEPOptions. With a SessionKeyLen, bad padding gives a random key and no error, as in rsa.DecryptPKCS1v15SessionKey.
-func (k *PrivateKey) Decrypt(random io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) ([]byte, error) {
+// A Decrypter is a PrivateKey that decrypts too: a crypto.Decrypter. It is a type of its own, since crypto/tls takes
+// whatever has a method Decrypt for an RSA key. Safe for concurrent use, as a PrivateKey is.
+type Decrypter struct{ *PrivateKey }
+
+// Decrypter gives the key as a crypto.Decrypter. [ErrUnsupported] if it is no RSA key.
+func (k *PrivateKey) Decrypter() (*Decrypter, error) {
 	if _, ok := k.public.(*rsa.PublicKey); !ok {
 		return nil, k.object.unsupported(fmt.Sprintf("decryption with a %T", k.public))
 	}
+	return &Decrypter{k}, nil
+}
+
+// Decrypt decrypts by PKCS#1 v1.5 if opts is nil or a *rsa.PKCS1v15DecryptOptions, by OAEP if it is a *rsa.OAEPOptions.
+// With a SessionKeyLen, bad padding gives a random key and no error, as in rsa.DecryptPKCS1v15SessionKey; random is used
+// for that alone, and may be nil. What comes of it is the caller's to wipe.
+func (d *Decrypter) Decrypt(random io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) ([]byte, error) {
 	switch opts := opts.(type) {
 	case nil:
-		return k.decrypt(ck.Mechanism{Type: ck.CKM_RSA_PKCS}, ciphertext)
-	//lint:ignore SA1019 what crypto.Decrypter takes for PKCS #1 v1.5
-	case *rsa.PKCS1v15DecryptOptions:
+		return d.decrypt(ck.Mechanism{Type: ck.CKM_RSA_PKCS}, ciphertext)
+	case *rsa.PKCS1v15DecryptOptions: //lint:ignore SA1019 old TLS and S/MIME have nothing better
 		if opts.SessionKeyLen > 0 {
-			return k.decryptSessionKey(random, ciphertext, opts.SessionKeyLen)
+			return d.decryptSessionKey(random, ciphertext, opts.SessionKeyLen)
 		}
-		return k.decrypt(ck.Mechanism{Type: ck.CKM_RSA_PKCS}, ciphertext)
+		return d.decrypt(ck.Mechanism{Type: ck.CKM_RSA_PKCS}, ciphertext)
 	case *rsa.OAEPOptions:
-		return k.decryptOAEP(ciphertext, opts)
+		return d.decryptOAEP(ciphertext, opts)
 	}
 	return nil, fmt.Errorf("%w: options of type %T", ErrUnsupported, opts)
 }
@@ -142,14 +151,15 @@ func (o *Object) Signer(ctx context.Context) (crypto.Signer, error) {
 	return k, nil
 }
 
-// Decrypter gives the object as a crypto.Decrypter, see [Object.PrivateKey]. [ErrUnsupported] if it is no RSA key.
+// Decrypter gives the object as a crypto.Decrypter, see [PrivateKey.Decrypter].
 func (o *Object) Decrypter(ctx context.Context) (crypto.Decrypter, error) {
 	k, err := o.PrivateKey(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := k.public.(*rsa.PublicKey); !ok {
-		return nil, o.unsupported(fmt.Sprintf("decryption with a %T", k.public))
+	d, err := k.Decrypter()
+	if err != nil {
+		return nil, err // not a Decrypter that holds nothing
 	}
-	return k, nil
+	return d, nil
 }

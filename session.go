@@ -137,7 +137,7 @@ func (s *Session) do(ctx context.Context, call ck.Call) error {
 // results are in the call. What opens or closes sessions is refused with CKR_ARGUMENTS_BAD.
 func (s *Session) Do(ctx context.Context, call ck.Call) error {
 	m := s.token.module()
-	handle := sessionOf(call)
+	handle := ck.SessionOf(call)
 	if handle == nil {
 		return m.refused(call.Func(), ck.CKR_ARGUMENTS_BAD, errNoSession)
 	}
@@ -211,39 +211,42 @@ var errLength = errors.New("the module gives a length that cannot be")
 // output makes a call with a result of unknown length, in room for it that is guessed, and gives the result. input is the
 // length of what the result is made from. The session must have been taken.
 func (s *Session) output(ctx context.Context, call ck.Call, out *ck.Out[byte], input int) ([]byte, error) {
-	defer func() { *out = ck.Out[byte]{} }()
 	room := input + guess
 	for {
-		out.Buf = s.room(room)
+		out.Buf, out.N = s.room(room), 0
 		err := s.do(ctx, call)
-		if errors.Is(err, ck.CKR_BUFFER_TOO_SMALL) {
-			if out.N <= uint64(room) { // it does not say, so it is asked
-				out.Buf = nil
-				if err := s.do(ctx, call); err != nil {
-					return nil, err
-				}
-			}
-			if out.N <= uint64(room) || out.N > uint64(input)+maxResult {
-				s.unsure = true
-				return nil, s.token.module().refused(call.Func(), ck.CKR_GENERAL_ERROR, errLength)
-			}
-			room = int(out.N)
-			continue
-		}
-		if err != nil {
+		produced, needed := out.Bytes(), out.N
+		out.Buf = nil
+		switch {
+		case err == nil && needed > uint64(room):
+			return nil, s.impossible(call)
+		case err == nil && room > maxKept:
+			return produced[:needed:needed], nil
+		case err == nil:
+			result := bytes.Clone(produced)
+			clear(produced) // it may be a secret
+			return result, nil
+		case !errors.Is(err, ck.CKR_BUFFER_TOO_SMALL):
 			s.unsure = true
 			return nil, err
+		case needed <= uint64(room): // it does not say, so it is asked
+			if err := s.do(ctx, call); err != nil {
+				s.unsure = true
+				return nil, err
+			}
+			needed = out.N
 		}
-		if out.N > uint64(room) {
-			s.unsure = true
-			return nil, s.token.module().refused(call.Func(), ck.CKR_GENERAL_ERROR, errLength)
+		if needed <= uint64(room) || needed > uint64(input)+maxResult {
+			return nil, s.impossible(call)
 		}
-		if room > maxKept {
-			return out.Buf[:out.N:out.N], nil
-		}
-		defer clear(out.Bytes()) // it may be a secret
-		return bytes.Clone(out.Bytes()), nil
+		room = int(needed)
 	}
+}
+
+// impossible is the error for a length that cannot be. The session must have been taken.
+func (s *Session) impossible(call ck.Call) error {
+	s.unsure = true
+	return s.token.module().refused(call.Func(), ck.CKR_GENERAL_ERROR, errLength)
 }
 
 // room gives memory for a result: the session's own, or fresh memory if it is much.

@@ -5,11 +5,10 @@
 typedef unsigned long (*function_of_words)(unsigned long, unsigned long, unsigned long, unsigned long, unsigned long,
 					   unsigned long, unsigned long, unsigned long, unsigned long, unsigned long);
 
-unsigned long p11_native_call(void *function, unsigned long *words)
+unsigned long p11_native_call(uintptr_t function, unsigned long *words)
 {
-	function_of_words f;
+	function_of_words f = (function_of_words)function;
 
-	*(void **)&f = function;
 	return f(words[0], words[1], words[2], words[3], words[4], words[5], words[6], words[7], words[8], words[9]);
 }
 

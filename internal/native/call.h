@@ -8,7 +8,7 @@
  * Calls a function of a PKCS#11 module with as many words as the longest of them has. On amd64 and its kin a function
  * does not see the words that it does not take.
  */
-unsigned long p11_native_call(void *function, unsigned long *words);
+unsigned long p11_native_call(uintptr_t function, unsigned long *words);
 
 /* Call C_OpenSession and C_CloseSession. */
 unsigned long p11_native_open_session(void *function, unsigned long slot, unsigned long flags, uintptr_t application,

@@ -5,7 +5,6 @@ import (
 	"unsafe"
 
 	"github.com/p11mux/p11mux/ck"
-	"github.com/p11mux/p11mux/internal/cabi"
 )
 
 // Functions executes calls with the functions of a module in this process. It is a [module.Module], safe for concurrent
@@ -57,16 +56,15 @@ func (f *Functions) Do(_ context.Context, call ck.Call) error {
 	case *ck.CloseSessionCall:
 		return closeSession(function, call)
 	}
-	a := takeArena()
-	defer giveArena(a)
-	var w cabi.Words
-	if err := a.Encode(call, &w); err != nil {
+	fr := takeFrame()
+	defer fr.give()
+	if err := fr.arena.Encode(call, &fr.words); err != nil {
 		return err
 	}
-	rv := ck.RV(invoke(function, &w))
-	err := a.Decode(call, &w, rv)
+	rv := ck.RV(invoke(function, &fr.words))
+	err := fr.arena.Decode(call, &fr.words, rv)
 	if rv == ck.CKR_PENDING {
-		a.Abandon()
+		fr.arena.Abandon()
 	}
 	return err
 }

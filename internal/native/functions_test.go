@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/internal/cabi"
 	"github.com/p11mux/p11mux/module"
 )
 
@@ -186,8 +187,13 @@ func TestManyThreads(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if arenas.n == 0 || arenas.n > len(arenas.free) {
-		t.Errorf("%d arenas are kept", arenas.n)
+	for i := range frames {
+		if frames[i].busy.Load() || frames[i].words != (cabi.Words{}) {
+			t.Errorf("frame %d is still lent, or not wiped", i)
+		}
+	}
+	if frames[0].arena == nil {
+		t.Error("no frame is kept")
 	}
 }
 

@@ -49,10 +49,7 @@ func openSession(unsafe.Pointer, *ck.OpenSessionCall) error { return ck.CKR_FUNC
 // closeSession refuses, as invoke does.
 func closeSession(unsafe.Pointer, *ck.CloseSessionCall) error { return ck.CKR_FUNCTION_NOT_SUPPORTED }
 
-// takeArena gives an arena without memory.
-func takeArena() *cabi.Arena {
+// newArena gives an arena without memory.
+func newArena() *cabi.Arena {
 	return cabi.NewArena(func(uintptr) unsafe.Pointer { return nil }, func(unsafe.Pointer) {})
 }
-
-// giveArena lets the arena go.
-func giveArena(a *cabi.Arena) { a.Close() }
