@@ -2,6 +2,8 @@ package p11mux
 
 import (
 	"context"
+	"path/filepath"
+	"strings"
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/conf"
@@ -78,12 +80,20 @@ func LoadModule(path string, opts ...Option) (*Module, error) {
 		reg.Sweep()
 		return nil, err
 	}
-	opened, err := open(reg, m, m.Name(), o)
+	opened, err := open(reg, m, nameOf(m), o)
 	if err != nil {
 		reg.Sweep()
 		return nil, err
 	}
 	return opened, nil
+}
+
+// nameOf is the configured name of a module, or that of its file.
+func nameOf(m *registry.Module) string {
+	if config := m.Config(); config != nil {
+		return config.Name
+	}
+	return strings.TrimSuffix(filepath.Base(m.Native().Path()), ".so")
 }
 
 // open initializes a view of a module of the registry. The reference that is held to it passes to the view, and is given

@@ -28,7 +28,7 @@ type Module struct {
 	tokens map[ck.SlotID]*Token // the last ones seen; guarded by mu
 }
 
-// Name is the module's name in the configuration, or its path.
+// Name is the module's name in the configuration, or that of its file without ".so".
 func (m *Module) Name() string { return m.name }
 
 // Path is the shared object that the module was loaded from.
