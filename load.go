@@ -31,6 +31,9 @@ type caller interface {
 func Load(opts ...Option) (*Modules, error) {
 	o := newOptions(opts)
 	reg, query := process.Registry(), o.query()
+	if o.paths != nil {
+		query.Config = conf.Load(*o.paths, conf.ProcessEnv())
+	}
 	choices, err := reg.Configured(query)
 	if err != nil {
 		return nil, err
@@ -123,9 +126,5 @@ func newModule(name string, view caller, o *options, release func()) (*Module, e
 
 // query is what the registry is asked for.
 func (o *options) query() registry.Query {
-	q := registry.Query{Progname: o.progname, Trusted: o.trusted, Critical: o.critical, Message: o.tell}
-	if o.paths != nil {
-		q.Config = conf.Load(*o.paths, conf.ProcessEnv())
-	}
-	return q
+	return registry.Query{Progname: o.progname, Trusted: o.trusted, Critical: o.critical, Message: o.tell}
 }

@@ -14,25 +14,38 @@ type login struct {
 	refusals refusals
 
 	mu       sync.Mutex
-	attempts uint64 // how many PINs the token was given
-	last     error  // what it said to the last one
+	attempts [2]attempts // with the PINs of the user and the security officer
+}
+
+// attempts are the PINs that a token was given.
+type attempts struct {
+	n    uint64
+	last error // what it said to the last one
 }
 
 // errRefusedBefore says why a PIN was not tried.
 var errRefusedBefore = errors.New("the token refused this PIN before, and it was not tried again")
 
-// attempted tells how many PINs the token was given, and what it said to the last one.
-func (l *login) attempted() (n uint64, last error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.attempts, l.last
+// of gives the attempts with the PIN that a user has. The lock must be held.
+func (l *login) of(user ck.UserType) *attempts {
+	if user == ck.CKU_SO {
+		return &l.attempts[1]
+	}
+	return &l.attempts[0]
 }
 
-// take waits for the turn to log in. Whoever waited while another's PIN was refused gets that refusal, and does not try
-// its own.
-func (t *Token) takeLogin(ctx context.Context) error {
+// attempted tells of the PINs that the token was given.
+func (l *login) attempted(user ck.UserType) attempts {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return *l.of(user)
+}
+
+// takeLogin waits for the turn to log in. Whoever waited while another's PIN was refused gets that refusal, and does not
+// try its own.
+func (t *Token) takeLogin(ctx context.Context, user ck.UserType) error {
 	l := &t.login
-	before, _ := l.attempted()
+	before := l.attempted(user)
 	select {
 	case l.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -40,9 +53,9 @@ func (t *Token) takeLogin(ctx context.Context) error {
 	case <-t.module().done:
 		return t.module().refused(ck.FuncLogin, ck.CKR_CRYPTOKI_NOT_INITIALIZED, ErrClosed)
 	}
-	if n, last := l.attempted(); n > before && last != nil {
+	if now := l.attempted(user); now.n > before.n && now.last != nil {
 		t.giveLogin()
-		return last
+		return now.last
 	}
 	return nil
 }
@@ -101,7 +114,7 @@ func (s *Session) Login(ctx context.Context, user ck.UserType, pin PIN) error {
 // enter logs in. The session must have been taken: always before the turn to log in, so that the two orders never meet.
 func (s *Session) enter(ctx context.Context, user ck.UserType, pin PIN) error {
 	t := s.token
-	if err := t.takeLogin(ctx); err != nil {
+	if err := t.takeLogin(ctx, user); err != nil {
 		return err
 	}
 	defer t.giveLogin()
@@ -136,9 +149,9 @@ func (l *login) note(user ck.UserType, pin []byte, err error) {
 		return // it is not about the PIN
 	}
 	l.mu.Lock()
-	l.attempts++
-	l.last = err
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	tried := l.of(user)
+	tried.n, tried.last = tried.n+1, err
 }
 
 // InitPIN gives the user a first PIN. The security officer must be logged in (C_InitPIN, PKCS#11 3.2 §5.5).

@@ -286,3 +286,23 @@ func TestOfficer(t *testing.T) {
 	refused(t, "the old PIN", token.Login(ctx, PINString("5678")), ck.CKR_PIN_INCORRECT)
 	must(token.Login(ctx, PINString("9012")))
 }
+
+// The security officer's wrong PIN is no news about the user's.
+func TestRefusalsByUser(t *testing.T) {
+	ctx := context.Background()
+	var tries atomic.Int32
+	token := firstToken(t, load(t, counted(&tries)))
+	s, err := token.OpenSession(ctx, ReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range []ck.UserType{ck.CKU_SO, ck.CKU_USER, ck.CKU_SO, ck.CKU_USER} {
+		refused(t, user.String(), s.Login(ctx, user, PINString("0000")), ck.CKR_PIN_INCORRECT)
+	}
+	if n := tries.Load(); n != 2 {
+		t.Errorf("the token saw %d PINs", n)
+	}
+	if err := s.Login(ctx, ck.CKU_USER, PINString(softtoken.UserPIN)); err != nil {
+		t.Error(err)
+	}
+}
