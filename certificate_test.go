@@ -167,6 +167,8 @@ func TestTLS(t *testing.T) {
 				f.must(err)
 				if _, isRSA := public.(*rsa.PublicKey); isRSA && name == "without PSS" {
 					shakes(t, cert, root, tls.VersionTLS12, 8) // TLS 1.3 has nothing else for RSA
+					cert.SupportedSignatureAlgorithms = nil
+					shakes(t, cert, root, tls.VersionTLS12, 8, tls.TLS_RSA_WITH_AES_128_GCM_SHA256) // decrypts
 				} else {
 					shakes(t, cert, root, tls.VersionTLS13, 8)
 					shakes(t, cert, root, tls.VersionTLS12, 8)
@@ -177,11 +179,11 @@ func TestTLS(t *testing.T) {
 }
 
 // shakes has so many clients at once do a handshake with a server.
-func shakes(t *testing.T, cert tls.Certificate, root *authority, version uint16, clients int) {
+func shakes(t *testing.T, cert tls.Certificate, root *authority, version uint16, clients int, suites ...uint16) {
 	t.Helper()
 	pool := x509.NewCertPool()
 	pool.AddCert(root.cert)
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: version})
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: version, CipherSuites: suites})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +206,7 @@ func shakes(t *testing.T, cert tls.Certificate, root *authority, version uint16,
 	var wg sync.WaitGroup
 	for range clients {
 		wg.Go(func() {
-			c, err := tls.Dial("tcp", listener.Addr().String(), &tls.Config{RootCAs: pool, ServerName: "server"})
+			c, err := tls.Dial("tcp", listener.Addr().String(), &tls.Config{RootCAs: pool, ServerName: "server", CipherSuites: suites})
 			if err != nil {
 				t.Error(err)
 				return

@@ -134,6 +134,7 @@ func TestBadHandles(t *testing.T) {
 
 	refused(t, "an open session behind our back", m.Do(f.ctx, new(ck.OpenSessionCall)), ck.CKR_ARGUMENTS_BAD)
 	refused(t, "finalize behind our back", m.Do(f.ctx, new(ck.FinalizeCall)), ck.CKR_ARGUMENTS_BAD)
+	refused(t, "a wait that nobody can end", m.Do(f.ctx, new(ck.WaitForSlotEventCall)), ck.CKR_ARGUMENTS_BAD)
 	refused(t, "close behind our back", f.Do(f.ctx, new(ck.CloseSessionCall)), ck.CKR_ARGUMENTS_BAD)
 	refused(t, "a session's call without one", m.Do(f.ctx, new(ck.SignCall)), ck.CKR_ARGUMENTS_BAD)
 	refused(t, "a module's call in a session", f.Do(f.ctx, new(ck.GetInfoCall)), ck.CKR_ARGUMENTS_BAD)

@@ -86,17 +86,6 @@ func (t *Token) Logout(ctx context.Context) error {
 	})
 }
 
-// ready logs in before a search, if the token needs it and there is a PIN.
-func (t *Token) ready(ctx context.Context, pin PIN) error {
-	if pin == nil {
-		pin = t.module().options.pin
-	}
-	if pin == nil || t.info.Flags&ck.CKF_LOGIN_REQUIRED == 0 {
-		return nil
-	}
-	return t.Login(ctx, pin)
-}
-
 // Login logs in as a user of the caller's choice: CKU_USER, CKU_SO, for which the session has to be [ReadWrite] and nobody
 // may have one that is not, or CKU_CONTEXT_SPECIFIC after the beginning of an operation with a key that wants it. Like
 // [Token.Login], it tries no PIN that the token has refused. Being logged in already is no error.

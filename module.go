@@ -68,12 +68,16 @@ func (m *Module) afterClose(call ck.Call) error {
 }
 
 // Do has the module execute a call that needs no session: the door to what this package has no method for. Results are
-// in the call. Calls of sessions are for [Session.Do], and what opens and closes is refused with CKR_ARGUMENTS_BAD, for
-// the package has to keep account of it.
+// in the call. Calls of sessions are for [Session.Do], and what opens, closes or waits is refused with CKR_ARGUMENTS_BAD,
+// for the package has to keep account of it.
 func (m *Module) Do(ctx context.Context, call ck.Call) error {
-	switch call.(type) {
+	switch c := call.(type) {
 	case *ck.InitializeCall, *ck.FinalizeCall, *ck.OpenSessionCall, *ck.CloseAllSessionsCall:
 		return m.refused(call.Func(), ck.CKR_ARGUMENTS_BAD, errManaged)
+	case *ck.WaitForSlotEventCall:
+		if c.Flags&ck.CKF_DONT_BLOCK == 0 { // Close would wait for it
+			return m.refused(call.Func(), ck.CKR_ARGUMENTS_BAD, errBlocks)
+		}
 	}
 	if ck.SessionOf(call) != nil {
 		return m.refused(call.Func(), ck.CKR_ARGUMENTS_BAD, errNeedsSession)
@@ -86,6 +90,7 @@ func (m *Module) Do(ctx context.Context, call ck.Call) error {
 
 var (
 	errManaged      = errors.New("use the methods of package p11mux that open and close")
+	errBlocks       = errors.New("use Module.WaitForSlotEvent, which waits and can be ended")
 	errNeedsSession = errors.New("use Session.Do for calls of a session")
 	errNoSession    = errors.New("use Module.Do for calls without a session")
 )

@@ -16,6 +16,7 @@ type search struct {
 	uri     *uri.URI // without a PIN
 	pin     PIN      // the URI's, or nil
 	modules []*Module
+	hint    error // why something may not have been found, or nil
 }
 
 func newSearch(text string, modules []*Module) (*search, error) {
@@ -31,7 +32,7 @@ func newSearch(text string, modules []*Module) (*search, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &search{u.WithoutPIN(), pin, modules}, nil
+	return &search{uri: u.WithoutPIN(), pin: pin, modules: modules}, nil
 }
 
 // find does a search for one thing.
@@ -147,17 +148,25 @@ func (s *search) token(ctx context.Context) (*Token, error) {
 // notFound says what is not there, and what may be the reason.
 func (s *search) notFound(what string, errs []error) error {
 	err := fmt.Errorf("%w: no %s for %s", ErrNotFound, what, s.uri)
-	return errors.Join(append([]error{err}, errs...)...)
+	return errors.Join(append([]error{err, s.hint}, errs...)...)
 }
 
-// needLogin counts the tokens that want a PIN.
-func needLogin(tokens []*Token) (n int) {
+// needLogin gives those of the tokens that want a PIN.
+func needLogin(tokens []*Token) (found []*Token) {
 	for _, t := range tokens {
 		if t.info.Flags&ck.CKF_LOGIN_REQUIRED != 0 {
-			n++
+			found = append(found, t)
 		}
 	}
-	return n
+	return found
+}
+
+// pinFor is the PIN that there is for a token.
+func (s *search) pinFor(t *Token) PIN {
+	if s.pin != nil {
+		return s.pin
+	}
+	return t.module().options.pin
 }
 
 // objects goes through the objects that match a template on the tokens that the URI names. A PIN is used only where it can
@@ -169,14 +178,21 @@ func (s *search) objects(ctx context.Context, template []ck.Attribute, yield fun
 			return
 		}
 	}
-	only := needLogin(tokens) == 1
-	if s.pin != nil && needLogin(tokens) > 1 {
+	var login *Token
+	switch need := needLogin(tokens); {
+	case len(need) > 1 && s.pin != nil:
 		yield(nil, fmt.Errorf("%w token, and the uri has a PIN for one: %s", ErrAmbiguous, s.uri))
 		return
+	case len(need) > 1:
+		s.hint = errors.New("several tokens need a login, so none was tried: name one in the uri")
+	case len(need) == 1 && s.pinFor(need[0]) != nil:
+		login = need[0]
+	case len(need) == 1:
+		s.hint = fmt.Errorf("what is private on %q shows after a login only", need[0].Label())
 	}
 	for _, t := range tokens {
-		if only {
-			if err := t.ready(ctx, s.pin); err != nil {
+		if t == login {
+			if err := t.Login(ctx, s.pinFor(t)); err != nil {
 				if !yield(nil, err) {
 					return
 				}

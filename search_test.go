@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"encoding/asn1"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/p11mux/p11mux/ck"
@@ -285,6 +286,27 @@ func TestPublicKeyForms(t *testing.T) {
 	} {
 		if key, err := rsaPublicKey(bad); err == nil {
 			t.Errorf("RSA, %s: %v", name, key)
+		}
+	}
+}
+
+// An error says why something may not have been found.
+func TestNotFoundHints(t *testing.T) {
+	ctx := context.Background()
+	a, b := load(t, softtoken.New()), load(t, module.Func(relabeled(softtoken.New(), "other")))
+	for _, test := range []struct {
+		modules []*Module
+		uri     string
+		want    string
+	}{
+		{[]*Module{a}, "pkcs11:object=k", `what is private on "p11mux demo" shows after a login only`},
+		{[]*Module{a, b}, "pkcs11:object=k", "several tokens need a login"},
+		{[]*Module{a, b}, "pkcs11:object=k;token=other", `"other"`},
+	} {
+		_, err := (&Modules{all: test.modules}).PrivateKey(ctx, test.uri)
+		refused(t, test.uri, err, ErrNotFound)
+		if err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%v does not say %s", err, test.want)
 		}
 	}
 }

@@ -57,7 +57,7 @@ func (t *Token) open(ctx context.Context, mode Mode) (*Session, error) {
 	if !t.is(&info) {
 		return nil, t.module().refused(ck.FuncOpenSession, ck.CKR_TOKEN_NOT_RECOGNIZED, errors.New("another token is in the slot now"))
 	}
-	call := &ck.OpenSessionCall{Slot: t.slot.id, Flags: ck.Flags(mode) | ck.CKF_SERIAL_SESSION}
+	call := &ck.OpenSessionCall{Slot: t.slot.id, Flags: ck.Flags(mode)&ck.CKF_RW_SESSION | ck.CKF_SERIAL_SESSION}
 	if err := t.module().do(ctx, call); err != nil {
 		t.note(s, err)
 		return nil, err
@@ -211,7 +211,11 @@ var errLength = errors.New("the module gives a length that cannot be")
 // output makes a call with a result of unknown length, in room for it that is guessed, and gives the result. input is the
 // length of what the result is made from. The session must have been taken.
 func (s *Session) output(ctx context.Context, call ck.Call, out *ck.Out[byte], input int) ([]byte, error) {
-	room := input + guess
+	return s.outputUpTo(ctx, call, out, input+guess, uint64(input)+maxResult)
+}
+
+// outputUpTo is output with the room to begin with, and the most that is believed.
+func (s *Session) outputUpTo(ctx context.Context, call ck.Call, out *ck.Out[byte], room int, most uint64) ([]byte, error) {
 	for {
 		out.Buf, out.N = s.room(room), 0
 		err := s.do(ctx, call)
@@ -236,7 +240,7 @@ func (s *Session) output(ctx context.Context, call ck.Call, out *ck.Out[byte], i
 			}
 			needed = out.N
 		}
-		if needed <= uint64(room) || needed > uint64(input)+maxResult {
+		if needed <= uint64(room) || needed > most {
 			return nil, s.impossible(call)
 		}
 		room = int(needed)

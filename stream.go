@@ -13,6 +13,7 @@ type stream struct {
 	session *Session
 	ctx     context.Context // that it was begun with
 	f       ck.Func         // that it was begun by
+	written uint64
 	over    bool
 	err     error // why it is over, nil for a good end
 }
@@ -48,6 +49,7 @@ func (x *stream) write(p []byte, w io.Writer) (n int, err error) {
 			}
 		}
 		n, p = n+m, p[m:]
+		x.written += uint64(m)
 	}
 	return n, x.ended()
 }
@@ -136,10 +138,10 @@ func (x *stream) final(ctx context.Context, signature []byte) (out []byte, err e
 		return nil, s.do(ctx, &ck.VerifyFinalCall{Session: s.handle, Signature: notNil(signature)})
 	case ck.FuncEncryptInit:
 		call := &ck.EncryptFinalCall{Session: s.handle}
-		return s.output(ctx, call, &call.LastEncryptedPart, part)
+		return s.outputUpTo(ctx, call, &call.LastEncryptedPart, maxKept, x.written+maxResult)
 	}
 	call := &ck.DecryptFinalCall{Session: s.handle}
-	return s.output(ctx, call, &call.LastPart, part)
+	return s.outputUpTo(ctx, call, &call.LastPart, maxKept, x.written+maxResult)
 }
 
 // cancel ends the operation without a result, if it is not over, for the reason err.

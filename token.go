@@ -85,7 +85,8 @@ func (t *Token) OpenSession(ctx context.Context, mode Mode) (*Session, error) {
 }
 
 // With calls f with a session of the token's pool, for reading. It waits for one if all are lent, until the context ends.
-// The session goes back to the pool when f returns and must not be kept; operations that f leaves behind are ended.
+// The session goes back to the pool when f returns and must not be kept; operations that f leaves behind are ended. While
+// f has it, the pool has one less for whatever else f does with the token.
 func (t *Token) With(ctx context.Context, f func(s *Session) error) error {
 	s, err := t.pool.get(ctx)
 	if err != nil {
