@@ -93,22 +93,27 @@ func (s *Session) Login(ctx context.Context, user ck.UserType, pin PIN) error {
 	if user == ck.CKU_SO {
 		s.token.pool.drain() // its sessions are read-only
 	}
-	if err := s.begin(ctx, ck.FuncLogin); err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
-	return s.enter(ctx, user, pin)
+	return s.withTurn(ctx, user, pin, func(value []byte) error {
+		if err := s.begin(ctx, ck.FuncLogin); err != nil {
+			return err
+		}
+		defer s.mu.Unlock()
+		return s.present(ctx, user, value)
+	})
 }
 
-// enter logs in. The session must have been taken: always before the turn to log in, so that the two orders never meet.
-func (s *Session) enter(ctx context.Context, user ck.UserType, pin PIN) error {
+// withTurn finds out a PIN and calls f with it, when it is this goroutine's turn to log in. Where the user is logged in
+// already nothing is done, and a PIN that was refused before does not get to f. The session must not have been taken: a
+// person may have to be asked.
+func (s *Session) withTurn(ctx context.Context, user ck.UserType, pin PIN, f func(pin []byte) error) error {
 	t := s.token
 	if err := t.takeLogin(ctx, user); err != nil {
 		return err
 	}
 	defer t.giveLogin()
 	if user == ck.CKU_USER {
-		if info, err := s.info(ctx); err != nil || info.State == ck.CKS_RO_USER_FUNCTIONS || info.State == ck.CKS_RW_USER_FUNCTIONS {
+		info, err := s.Info(ctx)
+		if err != nil || info.State == ck.CKS_RO_USER_FUNCTIONS || info.State == ck.CKS_RW_USER_FUNCTIONS {
 			return err
 		}
 	}
@@ -116,13 +121,18 @@ func (s *Session) enter(ctx context.Context, user ck.UserType, pin PIN) error {
 		if value != nil && t.login.refusals.has(user, value) {
 			return t.module().refused(ck.FuncLogin, ck.CKR_PIN_INCORRECT, errRefusedBefore)
 		}
-		err := s.do(ctx, &ck.LoginCall{Session: s.handle, UserType: user, PIN: value})
-		t.login.note(user, value, err)
-		if errors.Is(err, ck.CKR_USER_ALREADY_LOGGED_IN) {
-			return nil
-		}
-		return err
+		return f(value)
 	})
+}
+
+// present gives a PIN to the token. The session must have been taken.
+func (s *Session) present(ctx context.Context, user ck.UserType, pin []byte) error {
+	err := s.do(ctx, &ck.LoginCall{Session: s.handle, UserType: user, PIN: pin})
+	s.token.login.note(user, pin, err)
+	if errors.Is(err, ck.CKR_USER_ALREADY_LOGGED_IN) {
+		return nil
+	}
+	return err
 }
 
 // note remembers what the token said to a PIN.

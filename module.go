@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"iter"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,10 +24,13 @@ type Module struct {
 
 	closed atomic.Bool
 	done   chan struct{} // closed by Close: ends what waits
-	life   sync.RWMutex  // held for reading by each call, so that Close does not pull the module away under one
+	// life is held for reading by each call that is none of a session, and each session's lock by those of the session.
+	// Close takes them all, so that it does not pull the module away under a call.
+	life sync.RWMutex
 
-	mu     sync.Mutex
-	tokens map[ck.SlotID]*Token // the last ones seen; guarded by mu
+	mu       sync.Mutex
+	tokens   map[ck.SlotID]*Token  // the last ones seen; guarded by mu
+	sessions map[*Session]struct{} // that are open; guarded by mu
 }
 
 // Name is the module's name in the configuration, or that of its file without ".so".
@@ -43,14 +48,20 @@ func (m *Module) Close() error {
 		return nil
 	}
 	close(m.done)
-	m.life.Lock()
+	m.life.Lock() // no session is opened from here on
 	defer m.life.Unlock()
+	m.mu.Lock()
+	sessions := slices.Collect(maps.Keys(m.sessions))
+	m.mu.Unlock()
+	for _, s := range sessions {
+		s.over()
+	}
 	err := m.failed(ck.FuncFinalize, m.view.Close(context.Background()))
 	m.release()
 	return err
 }
 
-// do has the module execute a call.
+// do has the module execute a call that is none of a session.
 func (m *Module) do(ctx context.Context, call ck.Call) error {
 	m.life.RLock()
 	defer m.life.RUnlock()

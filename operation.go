@@ -64,15 +64,29 @@ func (s *Session) start(ctx context.Context, f ck.Func, mechanism ck.Mechanism, 
 			return err
 		}
 	}
+	if again == nil {
+		return s.init(ctx, f, mechanism, handle)
+	}
+	return s.withTurn(ctx, ck.CKU_CONTEXT_SPECIFIC, *again, func(pin []byte) error {
+		if err := s.init(ctx, f, mechanism, handle); err != nil {
+			return err
+		}
+		if err := s.present(ctx, ck.CKU_CONTEXT_SPECIFIC, pin); err != nil {
+			s.unsure = true // the operation has begun
+			s.end()
+			return err
+		}
+		return nil
+	})
+}
+
+// init takes the session and makes the call that begins an operation.
+func (s *Session) init(ctx context.Context, f ck.Func, mechanism ck.Mechanism, key ck.ObjectHandle) error {
 	if err := s.begin(ctx, f); err != nil {
 		return err
 	}
 	s.calls.mechanism = mechanism
-	if err = s.do(ctx, s.calls.init(f, s.handle, handle)); err == nil && again != nil {
-		if err = s.enter(ctx, ck.CKU_CONTEXT_SPECIFIC, *again); err != nil {
-			s.unsure = true // it has begun
-		}
-	}
+	err := s.do(ctx, s.calls.init(f, s.handle, key))
 	if err != nil {
 		s.end()
 	}

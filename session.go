@@ -58,12 +58,31 @@ func (t *Token) open(ctx context.Context, mode Mode) (*Session, error) {
 		return nil, t.module().refused(ck.FuncOpenSession, ck.CKR_TOKEN_NOT_RECOGNIZED, errors.New("another token is in the slot now"))
 	}
 	call := &ck.OpenSessionCall{Slot: t.slot.id, Flags: ck.Flags(mode)&ck.CKF_RW_SESSION | ck.CKF_SERIAL_SESSION}
-	if err := t.module().do(ctx, call); err != nil {
+	if err := t.module().openSession(ctx, s, call); err != nil {
 		t.note(s, err)
 		return nil, err
 	}
-	s.handle = call.Session
 	return s, nil
+}
+
+// openSession has the module open a session, and writes it down.
+func (m *Module) openSession(ctx context.Context, s *Session, call *ck.OpenSessionCall) error {
+	m.life.RLock()
+	defer m.life.RUnlock()
+	if m.closed.Load() {
+		return m.afterClose(call)
+	}
+	if err := m.view.Do(ctx, call); err != nil {
+		return m.failed(call.Func(), err)
+	}
+	s.handle = call.Session
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.sessions == nil {
+		m.sessions = make(map[*Session]struct{})
+	}
+	m.sessions[s] = struct{}{}
+	return nil
 }
 
 // note looks at an error for what it says about the session and its token.
@@ -97,13 +116,25 @@ func (s *Session) Close() error {
 	if s.closed.Load() {
 		return nil
 	}
+	err := s.do(context.Background(), &ck.CloseSessionCall{Session: s.handle})
 	s.closed.Store(true)
 	clear(s.result)
-	err := s.token.module().do(context.Background(), &ck.CloseSessionCall{Session: s.handle})
-	if errors.Is(err, ErrClosed) || err != nil && isLost(ck.RVOf(err)) {
+	m := s.token.module()
+	m.mu.Lock()
+	delete(m.sessions, s)
+	m.mu.Unlock()
+	if err != nil && isLost(ck.RVOf(err)) {
 		return nil
 	}
 	return err
+}
+
+// over notes that the session is closed together with its module.
+func (s *Session) over() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed.Store(true)
+	clear(s.result)
 }
 
 // lock takes the session for one or several calls.
@@ -124,13 +155,15 @@ func (s *Session) begin(ctx context.Context, f ck.Func) error {
 	return s.lock(f)
 }
 
-// do makes a call. The session must have been taken.
+// do makes a call. The session must have been taken, which keeps its module from being closed meanwhile.
 func (s *Session) do(ctx context.Context, call ck.Call) error {
-	err := s.token.module().do(ctx, call)
-	if err != nil {
-		s.token.note(s, err)
+	m := s.token.module()
+	err := m.view.Do(ctx, call)
+	if err == nil {
+		return nil
 	}
-	return err
+	s.token.note(s, err)
+	return m.failed(call.Func(), err)
 }
 
 // Do makes a call of PKCS#11 in the session: the door to what this package has no method for. The call's Session is set;
@@ -163,11 +196,6 @@ func (s *Session) Info(ctx context.Context) (ck.SessionInfo, error) {
 		return ck.SessionInfo{}, err
 	}
 	defer s.mu.Unlock()
-	return s.info(ctx)
-}
-
-// info is Info for who has taken the session.
-func (s *Session) info(ctx context.Context) (ck.SessionInfo, error) {
 	call := &s.calls.sessionInfo
 	call.Session = s.handle
 	err := s.do(ctx, call)

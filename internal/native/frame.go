@@ -31,9 +31,8 @@ func takeFrame() *frame {
 	return &frame{arena: newArena()}
 }
 
-// give wipes a frame and takes it back, or frees its memory.
+// give wipes a frame's memory and takes the frame back, or frees the memory. The words are numbers and stale addresses.
 func (f *frame) give() {
-	f.words = cabi.Words{}
 	if f.busy.Load() {
 		f.arena.Reset()
 		f.busy.Store(false)

