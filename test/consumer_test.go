@@ -2,6 +2,7 @@ package test
 
 import (
 	"crypto"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,18 +33,21 @@ func newConsumer(t testing.TB) consumer {
 	c.configure(t, "softhsm", softhsm(t), "1")
 	c.configure(t, "bundled", bundled(t), "2")
 	c.pinFile = c.secret(t, "pin", pin)
-	for name, value := range map[string]string{
-		"P11_SYSTEM_CONFIG_FILE":     filepath.Join(c.conf, "pkcs11.conf"),
-		"P11_SYSTEM_CONFIG_MODULES":  filepath.Join(c.conf, "modules"),
-		"P11_PACKAGE_CONFIG_MODULES": filepath.Join(c.conf, "package"),
-		"P11_USER_CONFIG_FILE":       filepath.Join(c.conf, "user.conf"),
-		"P11_USER_CONFIG_MODULES":    filepath.Join(c.conf, "user"),
-		"LC_ALL":                     "C",
-		"USER_PIN":                   pin, // for pkcs11-tool, which reads it from nowhere else
-	} {
-		c.env[name] = value
-	}
+	maps.Copy(c.env, confEnv(c.conf))
+	c.env["LC_ALL"] = "C"
+	c.env["USER_PIN"] = pin // for pkcs11-tool, which reads it from nowhere else
 	return c
+}
+
+// confEnv has a program find its configuration in a directory, and nowhere else.
+func confEnv(conf string) map[string]string {
+	return map[string]string{
+		"P11_SYSTEM_CONFIG_FILE":     filepath.Join(conf, "pkcs11.conf"),
+		"P11_SYSTEM_CONFIG_MODULES":  filepath.Join(conf, "modules"),
+		"P11_PACKAGE_CONFIG_MODULES": filepath.Join(conf, "package"),
+		"P11_USER_CONFIG_FILE":       filepath.Join(conf, "user.conf"),
+		"P11_USER_CONFIG_MODULES":    filepath.Join(conf, "user"),
+	}
 }
 
 // proxy is the path of our proxy module, as a program is told it.

@@ -14,34 +14,8 @@
 /* The deprecated functions are tested like the others. */
 #define P11_KIT_NO_DEPRECATIONS
 #include <p11-kit/p11-kit.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "members.h"
-
-typedef CK_FUNCTION_LIST *list_t;
-
-/* Stops the program with a message; for failures of the test itself. */
-#define die(...) die_at(__FILE__, __LINE__, __VA_ARGS__)
-void die_at(const char *file, int line, const char *fmt, ...)
-	__attribute__((noreturn, format(printf, 3, 4)));
-
-/* Stops the program when the condition does not hold: an expectation that is
- * the same for every library. */
-#define must(cond) do { if (!(cond)) die("expected %s; message: %s", #cond, \
-	p11_kit_message() ? p11_kit_message() : "(none)"); } while (0)
-#define must_rv(call, want) do { CK_RV rv_ = (call); if (rv_ != (want)) \
-	die("%s = %s, want %s; message: %s", #call, rv_name(rv_), rv_name(want), \
-	    p11_kit_message() ? p11_kit_message() : "(none)"); } while (0)
-#define must_ok(call) must_rv(call, CKR_OK)
-
-/* The name of a return code, or its hexadecimal value in one of four rotating
- * buffers of this thread. */
-const char *rv_name(CK_RV rv);
+#include "base.h"
 
 /* The configuration directory of this run ($TEST_CONF_DIR) and the directory
  * of test modules ($TEST_MODULE_DIR). */
@@ -96,7 +70,6 @@ struct host_case {
  */
 int run_cases(const struct host_case *cases, size_t n, int argc, char **argv, void (*prepare)(void));
 
-
 /* Runs fn in a child; its exit status, or 1000 + the signal that ended it, or
  * 2000 if it had to be killed after "seconds". */
 int run_child(void (*fn)(void *), void *data, int seconds);
@@ -111,23 +84,9 @@ typedef struct {
 } counting_t;
 counting_t counting_open(const char *base);
 
-/* Member n (see members.h) of a list, as a function taking ten words. */
-typedef CK_RV (*member_t)(CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG,
-			  CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG);
-static inline member_t member(list_t list, int n)
-{
-	return ((member_t *)(void *)list)[n];
-}
-
 /* The resident set of this process in KiB, and the number of open fds. */
 long rss_kib(void);
 int open_fds(void);
-
-/* Waits until a thread of this process sleeps in the kernel, or has ended. */
-void wait_asleep(int tid);
-
-/* Sleeps without using signals. */
-void sleep_ms(long ms);
 
 #ifndef CKR_CRYPTOKI_NOT_INITIALIZED
 #error "the PKCS#11 header lacks CKR_CRYPTOKI_NOT_INITIALIZED"
