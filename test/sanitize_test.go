@@ -60,6 +60,10 @@ func TestSanitized(t *testing.T) {
 		{sanitized(t, memory, "limits"), oursWatched, []string{"many", "remembered"}, false},
 		{sanitized(t, memory, "proxy"), oursWatched, []string{"library_around", "proxy_around", "two_proxies", "again", "threads"}, false},
 		{sanitized(t, memory, "sign", "token.c"), oursWatched, []string{""}, true},
+		{sanitized(t, memory, "proxy_events", "proxylib.c", ownHeaders), oursWatched, []string{"block", "waiters", "finalize", "ids", "list-fails", "none"}, false},
+		{sanitized(t, memory, "proxy_threads", "proxylib.c", "token.c", ownHeaders), oursWatched, []string{"lives", "shared", "races", "close-all"}, false},
+		{sanitized(t, memory, "proxy_versions", "proxylib.c", ownHeaders), oursWatched, []string{"interface-list", "instances", "functions", "library"}, true},
+		{sanitized(t, forks, "proxy_children", "proxylib.c", "token.c", ownHeaders), oursForking, []string{"shut", "many", "busy"}, true},
 		{sanitized(t, forks, "proxy_fork", "token.c", "-I../include"), oursForking, []string{"inherited", "interfaces", "handles"}, true},
 		{sanitized(t, forks, "fork", "fork_busy.c", "token.c"), oursForking, []string{"sign", "release", "grandchild"}, true},
 	} {
