@@ -52,6 +52,12 @@ func pause(ctx context.Context, done <-chan struct{}, d time.Duration) {
 // poll asks the modules for an event until one has it: what the others have stays with them. It begins behind the one that
 // was heard last, so that none starves.
 func (p *Proxy) poll(ctx context.Context, r *running, call *ck.WaitForSlotEventCall) error {
+	err := error(ck.CKR_CRYPTOKI_NOT_INITIALIZED)
+	r.ask(func() { err = p.pollAll(ctx, r, call) })
+	return err
+}
+
+func (p *Proxy) pollAll(ctx context.Context, r *running, call *ck.WaitForSlotEventCall) error {
 	n := len(p.o.Members)
 	able := !slices.Contains(r.on, true) // nobody to ask can have no event either
 	var failed error

@@ -42,26 +42,42 @@ func TestEvents(t *testing.T) {
 	h.gives("C_WaitForSlotEvent", h.do(&ck.WaitForSlotEventCall{Reserved: 1}), ck.CKR_ARGUMENTS_BAD)
 }
 
-// An event that a module has told is passed on, even where the proxy is finalized meanwhile: no module would tell it again.
-func TestEventAtTheEnd(t *testing.T) {
+// C_Finalize waits until a module that is asked for events has answered. An event that it has told by then is passed on, since
+// no module would tell it again.
+func TestFinalizeWhileAsked(t *testing.T) {
 	for _, flags := range []ck.Flags{0, ck.CKF_DONT_BLOCK} {
-		f := newFake(1)
-		var h *house
-		h = started(t, []*fake{f}, func(o *Options) {
-			o.Members[0].Module = instead(f, func(call ck.Call) error {
-				if c, ok := call.(*ck.WaitForSlotEventCall); ok {
-					h.gives("C_Finalize", h.Finalize(t.Context()), ck.CKR_OK)
-					c.Slot = 1
-					return errDone
-				}
-				return nil
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(1)
+			asked := false
+			var h *house
+			h = started(t, []*fake{f}, func(o *Options) {
+				o.Members[0].Module = instead(f, func(call ck.Call) error {
+					switch c := call.(type) {
+					case *ck.FinalizeCall:
+						if asked {
+							t.Error("the module is finalized while it is asked")
+						}
+					case *ck.WaitForSlotEventCall:
+						asked = true
+						// From inside the member it would wait for itself.
+						h.gives("C_Finalize", h.Finalize(t.Context()), ck.CKR_FUNCTION_FAILED)
+						go func() { h.gives("C_Finalize", h.Finalize(t.Context()), ck.CKR_OK) }()
+						time.Sleep(time.Hour)
+						asked = false
+						c.Slot = 1
+						return errDone
+					}
+					return nil
+				})
 			})
+			call := &ck.WaitForSlotEventCall{Flags: flags}
+			h.gives("C_WaitForSlotEvent", h.do(call), ck.CKR_OK)
+			if call.Slot != firstID {
+				t.Errorf("the event is in slot %d, want %d", call.Slot, firstID)
+			}
+			synctest.Wait()
+			h.gives("C_WaitForSlotEvent", h.do(call), ck.CKR_CRYPTOKI_NOT_INITIALIZED)
 		})
-		call := &ck.WaitForSlotEventCall{Flags: flags}
-		h.gives("C_WaitForSlotEvent", h.do(call), ck.CKR_OK)
-		if call.Slot != firstID {
-			t.Errorf("the event is in slot %d, want %d", call.Slot, firstID)
-		}
 	}
 }
 

@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"context"
+	"runtime"
 	"sync"
+	"syscall"
 
 	"github.com/p11mux/p11mux/ck"
 )
@@ -13,9 +15,10 @@ type running struct {
 	theirs []bool        // of them, those that somebody else initialized, past all counting
 	done   chan struct{} // closed by C_Finalize, before a member is finalized
 
-	mu    sync.Mutex
-	over  bool           // guarded by mu
-	calls sync.WaitGroup // those that open and close sessions; none is added once it is over
+	mu     sync.Mutex
+	over   bool           // guarded by mu
+	calls  sync.WaitGroup // those that open and close sessions or ask for events; none is added once it is over
+	asking map[int]int    // thread -> how often it is inside a member that it asks for events; guarded by mu
 }
 
 // enter lets a call in that opens or closes sessions, until it calls leave. C_Finalize waits for it: then every session is
@@ -28,17 +31,60 @@ func (p *Proxy) enter() (*running, error) {
 	if r == nil {
 		return nil, ck.CKR_CRYPTOKI_NOT_INITIALIZED
 	}
+	if !r.enter() {
+		return nil, ck.CKR_CRYPTOKI_NOT_INITIALIZED
+	}
+	return r, nil
+}
+
+// enter lets a call in, unless C_Finalize has begun.
+func (r *running) enter() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.over {
-		return nil, ck.CKR_CRYPTOKI_NOT_INITIALIZED
+		return false
 	}
 	r.calls.Add(1)
-	return r, nil
+	return true
 }
 
 // leave ends what enter began.
 func (r *running) leave() { r.calls.Done() }
+
+// ask runs a member's code that looks for events, unless C_Finalize has begun. C_Finalize waits for it, since modules do not
+// bear to be finalized meanwhile, so one that comes from inside that code has to be known.
+func (r *running) ask(member func()) bool {
+	if !r.enter() {
+		return false
+	}
+	defer r.leave()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	thread := syscall.Gettid()
+	r.count(thread, 1)
+	defer r.count(thread, -1)
+	member()
+	return true
+}
+
+// count adds to what is known of a thread that asks.
+func (r *running) count(thread, n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.asking == nil {
+		r.asking = make(map[int]int)
+	}
+	if r.asking[thread] += n; r.asking[thread] == 0 {
+		delete(r.asking, thread)
+	}
+}
+
+// inside tells whether this thread is inside a member that it asks for events.
+func (r *running) inside() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.asking[syscall.Gettid()] != 0
+}
 
 // end refuses whoever comes from now on, wakes those who wait for events, and waits for those that have entered.
 func (r *running) end() {
@@ -115,10 +161,11 @@ func (p *Proxy) start(ctx context.Context, r *running) error {
 
 // Finalize is C_Finalize: the instance's sessions are closed, who waits for a slot event stops waiting, and the members are
 // finalized. What they answer is not passed on. CKR_CRYPTOKI_NOT_INITIALIZED if the instance is not initialized;
-// CKR_FUNCTION_FAILED if called from inside the C_Initialize or C_Finalize of one of its own members. It waits for calls
-// that open and close sessions, so it must not be called from inside one.
+// CKR_FUNCTION_FAILED if called from inside the C_Initialize, C_Finalize or C_WaitForSlotEvent of one of its own members. It
+// waits for calls that are inside a member's C_WaitForSlotEvent or open and close sessions, so it must not be called from
+// inside one of the latter.
 func (p *Proxy) Finalize(ctx context.Context) error {
-	if !p.turn.Take() {
+	if r := p.now.Load(); r != nil && r.inside() || !p.turn.Take() {
 		p.o.Message("p11-kit finalization called recursively")
 		return ck.CKR_FUNCTION_FAILED
 	}

@@ -13,8 +13,8 @@ const maxTemplate = 1 << 16
 
 // Serve does one call of a C caller: f with the words that the caller passed, of which those that f does not have are not
 // looked at. Results go into the caller's memory as PKCS#11 3.2 §5.2 wants: values when the call gives CKR_OK, lengths also
-// with CKR_BUFFER_TOO_SMALL. NULL where a result must go, NULL with a length, and lengths that no memory can have give
-// CKR_ARGUMENTS_BAD, before m sees the call. Addresses that are neither NULL nor the caller's memory cannot be told.
+// with CKR_BUFFER_TOO_SMALL. NULL where a result must go, NULL with a length, and lengths of input that no memory can
+// have give CKR_ARGUMENTS_BAD, before m sees the call. Addresses that are neither NULL nor the caller's memory cannot be told.
 //
 // The parameter of a mechanism becomes a structure where its type and size say which, and stays memory otherwise, as that of
 // message-based calls always does: m must pass it on as it is.
@@ -166,7 +166,7 @@ func (d *decoder) outTemplate(addr, n uintptr, depth int) []ck.AttributeOut {
 		case isNested(&c[i]):
 			t[i].Nested = d.outTemplate(c[i].pValue, uintptr(c[i].ulValueLen/attributeSize), depth+1)
 		default:
-			t[i].Buf = d.bytes(c[i].pValue, uintptr(c[i].ulValueLen))
+			t[i].Buf = room[byte](c[i].pValue, uintptr(c[i].ulValueLen))
 		}
 	}
 	return t
@@ -225,7 +225,7 @@ func serveOut[T any](d *decoder, o *ck.Out[T], buf, count uintptr) {
 	if d.need(count) == 0 {
 		return
 	}
-	serveBuf(d, o, buf, uintptr(*at[uint64](count)))
+	serveBuf(o, buf, uintptr(*at[uint64](count)))
 }
 
 // serveMax reads the buffer of C_FindObjects.
@@ -234,20 +234,22 @@ func serveMax[T any](d *decoder, o *ck.Out[T], buf, room, count uintptr) {
 	if room != 0 {
 		d.need(buf)
 	}
-	if serveBuf(d, o, buf, room); o.Buf == nil {
+	if serveBuf(o, buf, room); o.Buf == nil {
 		o.Buf = []T{}
 	}
 }
 
-func serveBuf[T any](d *decoder, o *ck.Out[T], buf, room uintptr) {
-	var zero T
-	switch {
-	case buf == 0:
-	case !inMemory(buf, room, sizeOf(zero)):
-		d.bad = true
-	default:
-		o.Buf = unsafe.Slice(at[T](buf), int(room))
+func serveBuf[T any](o *ck.Out[T], buf, n uintptr) {
+	if buf != 0 {
+		o.Buf = room[T](buf, n)
 	}
+}
+
+// room gives a caller's buffer for n results. A caller that knows it to be long enough may claim any length.
+func room[T any](buf, n uintptr) []T {
+	var zero T
+	n = min(n, maxOctets/sizeOf(zero), (^uintptr(0)-buf)/sizeOf(zero))
+	return unsafe.Slice(at[T](buf), int(n))
 }
 
 // storeOut stores the length of a two-call result. A module that tells of more than there was room for is not believed.
