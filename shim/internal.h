@@ -136,6 +136,12 @@ void p11_load_leave(void);
 /* proxy.c */
 void p11_proxy_api(struct p11_host *host);
 
+/* notify.c */
+struct p11_notice;
+CK_NOTIFY p11_notify(void);
+struct p11_notice *p11_notice_new(struct p11_proxy *proxy, CK_NOTIFY function, void *application);
+void p11_notice_opened(struct p11_notice *notice, CK_SESSION_HANDLE session);
+
 /* arrays.c */
 void p11_array_add(void *array);
 bool p11_array_take(void *array);

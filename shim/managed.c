@@ -50,7 +50,14 @@ static CK_RV managed_open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *applica
 	if (!engine)
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
 	p11_return_val_if_fail(session != NULL, CKR_ARGUMENTS_BAD);
-	return engine->open_session(handle, slot, flags, application, (void *)notify, session);
+	if (!notify || !handle->proxy)
+		return engine->open_session(handle, slot, flags, application, (void *)notify, session);
+	struct p11_notice *notice = p11_notice_new(handle->proxy, notify, application);
+	if (!notice)
+		return CKR_HOST_MEMORY;
+	CK_RV rv = engine->open_session(handle, slot, flags, notice, (void *)p11_notify(), session);
+	p11_notice_opened(notice, rv == CKR_OK ? *session : CK_INVALID_HANDLE);
+	return rv;
 }
 
 static CK_RV managed_close_session(CK_SESSION_HANDLE session, struct p11_handle *handle)

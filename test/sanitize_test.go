@@ -58,7 +58,7 @@ func TestSanitized(t *testing.T) {
 	}{
 		{sanitized(t, memory, "threads"), oursWatched, []string{"cycle", "once", "configured", "release-twice", "close-all", "finalize-opens"}, false},
 		{sanitized(t, memory, "limits"), oursWatched, []string{"many", "remembered"}, false},
-		{sanitized(t, memory, "proxy"), oursWatched, []string{"library_around", "proxy_around", "two_proxies", "again", "threads"}, false},
+		{sanitized(t, memory, "proxy"), oursWatched, []string{"library_around", "proxy_around", "two_proxies", "again", "notifications", "threads"}, false},
 		{sanitized(t, memory, "sign", "token.c"), oursWatched, []string{""}, true},
 		{sanitized(t, memory, "proxy_events", "proxylib.c", ownHeaders), oursWatched, []string{"block", "waiters", "finalize", "ids", "list-fails", "none"}, false},
 		{sanitized(t, memory, "proxy_threads", "proxylib.c", "token.c", ownHeaders), oursWatched, []string{"lives", "shared", "races", "close-all"}, false},

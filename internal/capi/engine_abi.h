@@ -61,7 +61,7 @@ struct p11_member {
  */
 struct p11_session {
 	uint64_t handle; /* what the caller has, 0 for none; its low bits are the place in the array */
-	uint64_t real;   /* what the module has */
+	uint64_t real;   /* what the module has; 0 where the session is closed */
 	struct p11_table *table;
 	uint64_t slot;   /* the instance's id of the slot */
 };

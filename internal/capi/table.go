@@ -153,7 +153,10 @@ func (t *table) Restore(handle ck.SessionHandle) {
 func (t *table) Drop(handle ck.SessionHandle) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.free = append(t.free, uint64(handle)%C.P11_SESSIONS)
+	if e := t.entry(handle); e != nil {
+		atomic.StoreUint64(word(&e.real), 0)
+		t.free = append(t.free, uint64(handle)%C.P11_SESSIONS)
+	}
 }
 
 // Clear forgets all sessions, and lets no slot be used until Slot names it again. What ids there are stays written, for a
@@ -162,7 +165,9 @@ func (t *table) Clear() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for place := uint64(C.P11_FIRST_ID); place < uint64(t.p.used); place++ {
-		atomic.StoreUint64(word(&t.session(place).handle), 0)
+		e := t.session(place)
+		atomic.StoreUint64(word(&e.handle), 0)
+		atomic.StoreUint64(word(&e.real), 0)
 	}
 	if t.p.used > 0 {
 		t.p.used = 0

@@ -166,6 +166,67 @@ static void again(void)
 	counts(2, 2, 0);
 }
 
+/* What a program is told of its session. */
+struct told {
+	CK_SESSION_HANDLE session;
+	CK_NOTIFICATION event;
+	int times;
+};
+
+static CK_RV tell(CK_SESSION_HANDLE session, CK_NOTIFICATION event, void *application)
+{
+	struct told *told = application;
+
+	*told = (struct told){ session, event, told->times + 1 };
+	return CKR_CANCEL;
+}
+
+/* The module tells of the session that was opened last what it calls it itself. */
+static void notify_of(CK_SESSION_HANDLE session, struct told *told)
+{
+	CK_NOTIFY notify = (CK_NOTIFY)counting.get("notify");
+	void *application = (void *)counting.get("application");
+
+	*told = (struct told){ 0 };
+	must_rv(notify(3, CKN_SURRENDER, application), CKR_CANCEL);
+	must(told->session == session && told->event == CKN_SURRENDER && told->times == 1);
+}
+
+/* A notification names the session as the program knows it, also after many others were told of. */
+static void notifications(void)
+{
+	struct side p = proxied();
+	struct told told, first;
+	CK_NOTIFY notify;
+	void *application;
+	CK_SESSION_HANDLE session;
+	int i;
+
+	begin(&p);
+	must_ok(p.list->C_OpenSession(p.slot, CKF_SERIAL_SESSION, &first, tell, &p.session));
+	notify = (CK_NOTIFY)counting.get("notify");
+	application = (void *)counting.get("application");
+	notify_of(p.session, &first);
+	for (i = 0; i < 1000; i++) {
+		must_ok(p.list->C_OpenSession(p.slot, CKF_SERIAL_SESSION, &told, tell, &session));
+		notify_of(session, &told);
+		if (i % 3)
+			must_ok(p.list->C_CloseSession(session));
+	}
+	must_rv(p.list->C_OpenSession(p.slot + 1000, CKF_SERIAL_SESSION, &told, tell, &session), CKR_SLOT_ID_INVALID);
+	first = (struct told){ 0 };
+	must_rv(notify(3, CKN_SURRENDER, application), CKR_CANCEL);
+	must(first.session == p.session && first.times == 1);
+	must_ok(p.list->C_Finalize(NULL));
+	/* All were given back; the next sessions have theirs. */
+	begin(&p);
+	for (i = 0; i < 300; i++) {
+		must_ok(p.list->C_OpenSession(p.slot, CKF_SERIAL_SESSION, &told, tell, &session));
+		notify_of(session, &told);
+	}
+	must_ok(p.list->C_Finalize(NULL));
+}
+
 #define CONSUMERS 4
 #define ROUNDS 50
 
@@ -208,6 +269,7 @@ int main(int argc, char **argv)
 		{ "proxy_around", proxy_around, false },
 		{ "two_proxies", two_proxies, false },
 		{ "again", again, false },
+		{ "notifications", notifications, true },
 		{ "threads", threads, true },
 	};
 
