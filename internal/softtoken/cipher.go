@@ -121,81 +121,41 @@ func lastPart(op **cipherOp, out *ck.Out[byte]) error {
 }
 
 // encryptInit is C_EncryptInit.
-func (t *Token) encryptInit(c *ck.EncryptInitCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) encryptInit(s *session, c *ck.EncryptInitCall) error {
 	return t.startCipher(&s.encrypt, c.Mechanism, c.Key, toEncrypt)
 }
 
 // encrypt is C_Encrypt.
-func (t *Token) encrypt(c *ck.EncryptCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) encrypt(s *session, c *ck.EncryptCall) error {
 	return onePart(&s.encrypt, c.Data, &c.EncryptedData)
 }
 
 // encryptUpdate is C_EncryptUpdate.
-func (t *Token) encryptUpdate(c *ck.EncryptUpdateCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) encryptUpdate(s *session, c *ck.EncryptUpdateCall) error {
 	return nextPart(&s.encrypt, c.Part, &c.EncryptedPart)
 }
 
 // encryptFinal is C_EncryptFinal.
-func (t *Token) encryptFinal(c *ck.EncryptFinalCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) encryptFinal(s *session, c *ck.EncryptFinalCall) error {
 	return lastPart(&s.encrypt, &c.LastEncryptedPart)
 }
 
 // decryptInit is C_DecryptInit.
-func (t *Token) decryptInit(c *ck.DecryptInitCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) decryptInit(s *session, c *ck.DecryptInitCall) error {
 	return t.startCipher(&s.decrypt, c.Mechanism, c.Key, toDecrypt)
 }
 
 // decrypt is C_Decrypt.
-func (t *Token) decrypt(c *ck.DecryptCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) decrypt(s *session, c *ck.DecryptCall) error {
 	return onePart(&s.decrypt, c.EncryptedData, &c.Data)
 }
 
 // decryptUpdate is C_DecryptUpdate.
-func (t *Token) decryptUpdate(c *ck.DecryptUpdateCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) decryptUpdate(s *session, c *ck.DecryptUpdateCall) error {
 	return nextPart(&s.decrypt, c.EncryptedPart, &c.Part)
 }
 
 // decryptFinal is C_DecryptFinal.
-func (t *Token) decryptFinal(c *ck.DecryptFinalCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) decryptFinal(s *session, c *ck.DecryptFinalCall) error {
 	return lastPart(&s.decrypt, &c.LastPart)
 }

@@ -11,12 +11,7 @@ import (
 )
 
 // deriveKey is C_DeriveKey, with CKM_ECDH1_DERIVE.
-func (t *Token) deriveKey(c *ck.DeriveKeyCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) deriveKey(s *session, c *ck.DeriveKeyCall) error {
 	_, base, err := t.keyFor(c.Mechanism, c.BaseKey, toDerive)
 	if err != nil {
 		return err

@@ -13,12 +13,7 @@ type digestOp struct {
 }
 
 // digestInit is C_DigestInit.
-func (t *Token) digestInit(c *ck.DigestInitCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) digestInit(s *session, c *ck.DigestInitCall) error {
 	if c.Mechanism == nil {
 		return stop(&s.digest)
 	}
@@ -46,12 +41,7 @@ func stop[T any](op **T) error {
 }
 
 // digest is C_Digest.
-func (t *Token) digest(c *ck.DigestCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) digest(s *session, c *ck.DigestCall) error {
 	op := s.digest
 	switch {
 	case op == nil:
@@ -70,12 +60,7 @@ func (t *Token) digest(c *ck.DigestCall) error {
 }
 
 // digestUpdate is C_DigestUpdate.
-func (t *Token) digestUpdate(c *ck.DigestUpdateCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) digestUpdate(s *session, c *ck.DigestUpdateCall) error {
 	if s.digest == nil {
 		return ck.CKR_OPERATION_NOT_INITIALIZED
 	}
@@ -85,12 +70,7 @@ func (t *Token) digestUpdate(c *ck.DigestUpdateCall) error {
 }
 
 // digestKey is C_DigestKey. A wrong key does not end the digest.
-func (t *Token) digestKey(c *ck.DigestKeyCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) digestKey(s *session, c *ck.DigestKeyCall) error {
 	if s.digest == nil {
 		return ck.CKR_OPERATION_NOT_INITIALIZED
 	}
@@ -108,12 +88,7 @@ func (t *Token) digestKey(c *ck.DigestKeyCall) error {
 }
 
 // digestFinal is C_DigestFinal.
-func (t *Token) digestFinal(c *ck.DigestFinalCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) digestFinal(s *session, c *ck.DigestFinalCall) error {
 	op := s.digest
 	if op == nil {
 		return ck.CKR_OPERATION_NOT_INITIALIZED

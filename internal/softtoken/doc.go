@@ -4,15 +4,11 @@
 // holds is gone when the process ends, and key material lies in ordinary memory that Go's garbage collector may copy.
 //
 // It also shows how a PKCS#11 module is written in Go. A module is one method, [Token.Do], which gets each C_ function as
-// a struct of package ck. Do is a type switch; behind it stands one method per function, which reads the arguments from
-// the call, stores the results into it, and gives nil or a ck.RV:
+// a struct of package ck. Do is a type switch, which also finds and locks the session of a call that has one; behind it
+// stands one method per function, which reads the arguments from the call, stores the results into it, and gives nil or a
+// ck.RV:
 //
-//	func (t *Token) getSessionInfo(c *ck.GetSessionInfoCall) error {
-//		s, err := t.acquire(c.Session)
-//		if err != nil {
-//			return err // ck.CKR_SESSION_HANDLE_INVALID
-//		}
-//		defer s.mu.Unlock()
+//	func (t *Token) getSessionInfo(s *session, c *ck.GetSessionInfoCall) error {
 //		c.Info = ...
 //		return nil
 //	}

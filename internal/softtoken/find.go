@@ -28,12 +28,7 @@ func (o *object) matches(template []ck.Attribute) bool {
 }
 
 // findObjectsInit is C_FindObjectsInit.
-func (t *Token) findObjectsInit(c *ck.FindObjectsInitCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) findObjectsInit(s *session, c *ck.FindObjectsInitCall) error {
 	if s.find != nil {
 		return ck.CKR_OPERATION_ACTIVE
 	}
@@ -51,12 +46,7 @@ func (t *Token) findObjectsInit(c *ck.FindObjectsInitCall) error {
 }
 
 // findObjects is C_FindObjects. Objects that have gone since the search began are left out.
-func (t *Token) findObjects(c *ck.FindObjectsCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) findObjects(s *session, c *ck.FindObjectsCall) error {
 	f := s.find
 	if f == nil {
 		return ck.CKR_OPERATION_NOT_INITIALIZED
@@ -76,12 +66,7 @@ func (t *Token) findObjects(c *ck.FindObjectsCall) error {
 }
 
 // findObjectsFinal is C_FindObjectsFinal.
-func (t *Token) findObjectsFinal(c *ck.FindObjectsFinalCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) findObjectsFinal(s *session, c *ck.FindObjectsFinalCall) error {
 	if s.find == nil {
 		return ck.CKR_OPERATION_NOT_INITIALIZED
 	}

@@ -11,12 +11,7 @@ import (
 )
 
 // generateKey is C_GenerateKey.
-func (t *Token) generateKey(c *ck.GenerateKeyCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) generateKey(s *session, c *ck.GenerateKeyCall) error {
 	mech, err := mechanismFor(c.Mechanism, ck.CKF_GENERATE)
 	if err != nil {
 		return err
@@ -60,12 +55,7 @@ func (t *Token) generateKey(c *ck.GenerateKeyCall) error {
 }
 
 // generateKeyPair is C_GenerateKeyPair.
-func (t *Token) generateKeyPair(c *ck.GenerateKeyPairCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) generateKeyPair(s *session, c *ck.GenerateKeyPairCall) error {
 	mech, err := mechanismFor(c.Mechanism, ck.CKF_GENERATE_KEY_PAIR)
 	if err != nil {
 		return err

@@ -12,12 +12,7 @@ const (
 )
 
 // doLogin is C_Login.
-func (t *Token) doLogin(c *ck.LoginCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) doLogin(s *session, c *ck.LoginCall) error {
 	if c.PIN == nil {
 		return ck.CKR_ARGUMENTS_BAD // there is no protected path to ask for it
 	}
@@ -132,12 +127,7 @@ func (t *Token) forgetLogin() {
 }
 
 // initPIN is C_InitPIN: the security officer gives the user a PIN, also in place of one that is locked.
-func (t *Token) initPIN(c *ck.InitPINCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) initPIN(s *session, c *ck.InitPINCall) error {
 	if c.PIN == nil {
 		return ck.CKR_ARGUMENTS_BAD
 	}
@@ -154,12 +144,7 @@ func (t *Token) initPIN(c *ck.InitPINCall) error {
 }
 
 // setPIN is C_SetPIN: it changes the PIN of who is logged in, and the user's when nobody is.
-func (t *Token) setPIN(c *ck.SetPINCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) setPIN(s *session, c *ck.SetPINCall) error {
 	if c.OldPIN == nil || c.NewPIN == nil {
 		return ck.CKR_ARGUMENTS_BAD
 	}

@@ -101,12 +101,7 @@ func (t *Token) object(h ck.ObjectHandle) (*object, error) {
 }
 
 // createObject is C_CreateObject.
-func (t *Token) createObject(c *ck.CreateObjectCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) createObject(s *session, c *ck.CreateObjectCall) error {
 	a, err := readTemplate(c.Template)
 	if err != nil {
 		return err
@@ -125,12 +120,7 @@ func (t *Token) createObject(c *ck.CreateObjectCall) error {
 }
 
 // copyObject is C_CopyObject.
-func (t *Token) copyObject(c *ck.CopyObjectCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) copyObject(s *session, c *ck.CopyObjectCall) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o := t.visible(c.Object)
@@ -157,12 +147,7 @@ func (t *Token) copyObject(c *ck.CopyObjectCall) error {
 }
 
 // destroyObject is C_DestroyObject. Operations that have begun with a key go on.
-func (t *Token) destroyObject(c *ck.DestroyObjectCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) destroyObject(s *session, c *ck.DestroyObjectCall) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o := t.visible(c.Object)
@@ -179,12 +164,7 @@ func (t *Token) destroyObject(c *ck.DestroyObjectCall) error {
 }
 
 // getObjectSize is C_GetObjectSize. The size is that of the values of the attributes.
-func (t *Token) getObjectSize(c *ck.GetObjectSizeCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) getObjectSize(s *session, c *ck.GetObjectSizeCall) error {
 	o, err := t.object(c.Object)
 	if err != nil {
 		return err
@@ -197,12 +177,7 @@ func (t *Token) getObjectSize(c *ck.GetObjectSizeCall) error {
 }
 
 // getAttributeValue is C_GetAttributeValue: it goes through the whole template, whatever it meets.
-func (t *Token) getAttributeValue(c *ck.GetAttributeValueCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) getAttributeValue(s *session, c *ck.GetAttributeValueCall) error {
 	o, err := t.object(c.Object)
 	if err != nil {
 		return err
@@ -228,12 +203,7 @@ func (t *Token) getAttributeValue(c *ck.GetAttributeValueCall) error {
 }
 
 // setAttributeValue is C_SetAttributeValue: all of the template is done, or nothing.
-func (t *Token) setAttributeValue(c *ck.SetAttributeValueCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) setAttributeValue(s *session, c *ck.SetAttributeValueCall) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o := t.visible(c.Object)

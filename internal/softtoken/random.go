@@ -7,22 +7,12 @@ import (
 )
 
 // seedRandom is C_SeedRandom. The operating system's generator takes no seed from a caller.
-func (t *Token) seedRandom(c *ck.SeedRandomCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) seedRandom(s *session, c *ck.SeedRandomCall) error {
 	return ck.CKR_RANDOM_SEED_NOT_SUPPORTED
 }
 
 // generateRandom is C_GenerateRandom.
-func (t *Token) generateRandom(c *ck.GenerateRandomCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) generateRandom(s *session, c *ck.GenerateRandomCall) error {
 	if c.RandomData == nil {
 		return ck.CKR_ARGUMENTS_BAD
 	}

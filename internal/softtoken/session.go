@@ -40,6 +40,16 @@ func (t *Token) acquire(h ck.SessionHandle) (*session, error) {
 	return s, nil
 }
 
+// in does a call in its session, which is locked meanwhile.
+func in[C ck.Call](t *Token, h ck.SessionHandle, call C, do func(t *Token, s *session, call C) error) error {
+	s, err := t.acquire(h)
+	if err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	return do(t, s, call)
+}
+
 // cancel ends all operations. The caller holds s.mu.
 func (s *session) cancel() {
 	s.find, s.digest, s.sign, s.verify, s.encrypt, s.decrypt = nil, nil, nil, nil, nil, nil
@@ -146,12 +156,7 @@ func (t *Token) closeAllSessions(c *ck.CloseAllSessionsCall) error {
 }
 
 // getSessionInfo is C_GetSessionInfo.
-func (t *Token) getSessionInfo(c *ck.GetSessionInfoCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) getSessionInfo(s *session, c *ck.GetSessionInfoCall) error {
 	t.mu.Lock()
 	login := t.login
 	t.mu.Unlock()
@@ -178,12 +183,7 @@ func (s *session) state(login role) ck.State {
 }
 
 // sessionCancel is C_SessionCancel. Flags of operations that are not active, or that the token does not offer, are ignored.
-func (t *Token) sessionCancel(c *ck.SessionCancelCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) sessionCancel(s *session, c *ck.SessionCancelCall) error {
 	if c.Flags&ck.CKF_FIND_OBJECTS != 0 {
 		s.find = nil
 	}
@@ -206,12 +206,7 @@ func (t *Token) sessionCancel(c *ck.SessionCancelCall) error {
 }
 
 // getOperationState is C_GetOperationState, which would let key material out in the state of a digest or cipher.
-func (t *Token) getOperationState(c *ck.GetOperationStateCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) getOperationState(s *session, c *ck.GetOperationStateCall) error {
 	if s.digest == nil && s.sign == nil && s.verify == nil && s.encrypt == nil && s.decrypt == nil {
 		return ck.CKR_OPERATION_NOT_INITIALIZED
 	}
@@ -219,11 +214,6 @@ func (t *Token) getOperationState(c *ck.GetOperationStateCall) error {
 }
 
 // setOperationState is C_SetOperationState. No state that was ever saved can be ours.
-func (t *Token) setOperationState(c *ck.SetOperationStateCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) setOperationState(s *session, c *ck.SetOperationStateCall) error {
 	return ck.CKR_SAVED_STATE_INVALID
 }

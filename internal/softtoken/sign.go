@@ -50,22 +50,12 @@ func (op *signOp) update(part []byte) error {
 }
 
 // signInit is C_SignInit.
-func (t *Token) signInit(c *ck.SignInitCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) signInit(s *session, c *ck.SignInitCall) error {
 	return t.startSign(&s.sign, c.Mechanism, c.Key, toSign)
 }
 
 // verifyInit is C_VerifyInit.
-func (t *Token) verifyInit(c *ck.VerifyInitCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) verifyInit(s *session, c *ck.VerifyInitCall) error {
 	return t.startSign(&s.verify, c.Mechanism, c.Key, toVerify)
 }
 
@@ -90,12 +80,7 @@ func (t *Token) startSign(op **signOp, m *ck.Mechanism, h ck.ObjectHandle, u use
 }
 
 // sign is C_Sign.
-func (t *Token) sign(c *ck.SignCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) sign(s *session, c *ck.SignCall) error {
 	op := s.sign
 	switch {
 	case op == nil:
@@ -115,12 +100,7 @@ func (t *Token) sign(c *ck.SignCall) error {
 }
 
 // signUpdate is C_SignUpdate.
-func (t *Token) signUpdate(c *ck.SignUpdateCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) signUpdate(s *session, c *ck.SignUpdateCall) error {
 	if s.sign == nil {
 		return ck.CKR_OPERATION_NOT_INITIALIZED
 	}
@@ -128,12 +108,7 @@ func (t *Token) signUpdate(c *ck.SignUpdateCall) error {
 }
 
 // signFinal is C_SignFinal.
-func (t *Token) signFinal(c *ck.SignFinalCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) signFinal(s *session, c *ck.SignFinalCall) error {
 	op := s.sign
 	switch {
 	case op == nil:
@@ -163,12 +138,7 @@ func (s *session) finishSign(out *ck.Out[byte]) error {
 }
 
 // verify is C_Verify.
-func (t *Token) verify(c *ck.VerifyCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) verify(s *session, c *ck.VerifyCall) error {
 	op := s.verify
 	switch {
 	case op == nil:
@@ -182,12 +152,7 @@ func (t *Token) verify(c *ck.VerifyCall) error {
 }
 
 // verifyUpdate is C_VerifyUpdate.
-func (t *Token) verifyUpdate(c *ck.VerifyUpdateCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) verifyUpdate(s *session, c *ck.VerifyUpdateCall) error {
 	if s.verify == nil {
 		return ck.CKR_OPERATION_NOT_INITIALIZED
 	}
@@ -195,12 +160,7 @@ func (t *Token) verifyUpdate(c *ck.VerifyUpdateCall) error {
 }
 
 // verifyFinal is C_VerifyFinal.
-func (t *Token) verifyFinal(c *ck.VerifyFinalCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) verifyFinal(s *session, c *ck.VerifyFinalCall) error {
 	op := s.verify
 	switch {
 	case op == nil:

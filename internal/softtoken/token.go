@@ -94,9 +94,9 @@ func (t *Token) Do(ctx context.Context, call ck.Call) error {
 	case *ck.InitTokenCall:
 		return t.initToken(c)
 	case *ck.InitPINCall:
-		return t.initPIN(c)
+		return in(t, c.Session, c, (*Token).initPIN)
 	case *ck.SetPINCall:
-		return t.setPIN(c)
+		return in(t, c.Session, c, (*Token).setPIN)
 
 	// Sessions.
 	case *ck.OpenSessionCall:
@@ -106,15 +106,15 @@ func (t *Token) Do(ctx context.Context, call ck.Call) error {
 	case *ck.CloseAllSessionsCall:
 		return t.closeAllSessions(c)
 	case *ck.GetSessionInfoCall:
-		return t.getSessionInfo(c)
+		return in(t, c.Session, c, (*Token).getSessionInfo)
 	case *ck.SessionCancelCall:
-		return t.sessionCancel(c)
+		return in(t, c.Session, c, (*Token).sessionCancel)
 	case *ck.GetOperationStateCall:
-		return t.getOperationState(c)
+		return in(t, c.Session, c, (*Token).getOperationState)
 	case *ck.SetOperationStateCall:
-		return t.setOperationState(c)
+		return in(t, c.Session, c, (*Token).setOperationState)
 	case *ck.LoginCall:
-		return t.doLogin(c)
+		return in(t, c.Session, c, (*Token).doLogin)
 	case *ck.LogoutCall:
 		return t.doLogout(c)
 	case *ck.GetFunctionStatusCall, *ck.CancelFunctionCall:
@@ -122,83 +122,83 @@ func (t *Token) Do(ctx context.Context, call ck.Call) error {
 
 	// Objects.
 	case *ck.CreateObjectCall:
-		return t.createObject(c)
+		return in(t, c.Session, c, (*Token).createObject)
 	case *ck.CopyObjectCall:
-		return t.copyObject(c)
+		return in(t, c.Session, c, (*Token).copyObject)
 	case *ck.DestroyObjectCall:
-		return t.destroyObject(c)
+		return in(t, c.Session, c, (*Token).destroyObject)
 	case *ck.GetObjectSizeCall:
-		return t.getObjectSize(c)
+		return in(t, c.Session, c, (*Token).getObjectSize)
 	case *ck.GetAttributeValueCall:
-		return t.getAttributeValue(c)
+		return in(t, c.Session, c, (*Token).getAttributeValue)
 	case *ck.SetAttributeValueCall:
-		return t.setAttributeValue(c)
+		return in(t, c.Session, c, (*Token).setAttributeValue)
 	case *ck.FindObjectsInitCall:
-		return t.findObjectsInit(c)
+		return in(t, c.Session, c, (*Token).findObjectsInit)
 	case *ck.FindObjectsCall:
-		return t.findObjects(c)
+		return in(t, c.Session, c, (*Token).findObjects)
 	case *ck.FindObjectsFinalCall:
-		return t.findObjectsFinal(c)
+		return in(t, c.Session, c, (*Token).findObjectsFinal)
 
 	// Operations.
 	case *ck.EncryptInitCall:
-		return t.encryptInit(c)
+		return in(t, c.Session, c, (*Token).encryptInit)
 	case *ck.EncryptCall:
-		return t.encrypt(c)
+		return in(t, c.Session, c, (*Token).encrypt)
 	case *ck.EncryptUpdateCall:
-		return t.encryptUpdate(c)
+		return in(t, c.Session, c, (*Token).encryptUpdate)
 	case *ck.EncryptFinalCall:
-		return t.encryptFinal(c)
+		return in(t, c.Session, c, (*Token).encryptFinal)
 	case *ck.DecryptInitCall:
-		return t.decryptInit(c)
+		return in(t, c.Session, c, (*Token).decryptInit)
 	case *ck.DecryptCall:
-		return t.decrypt(c)
+		return in(t, c.Session, c, (*Token).decrypt)
 	case *ck.DecryptUpdateCall:
-		return t.decryptUpdate(c)
+		return in(t, c.Session, c, (*Token).decryptUpdate)
 	case *ck.DecryptFinalCall:
-		return t.decryptFinal(c)
+		return in(t, c.Session, c, (*Token).decryptFinal)
 	case *ck.DigestInitCall:
-		return t.digestInit(c)
+		return in(t, c.Session, c, (*Token).digestInit)
 	case *ck.DigestCall:
-		return t.digest(c)
+		return in(t, c.Session, c, (*Token).digest)
 	case *ck.DigestUpdateCall:
-		return t.digestUpdate(c)
+		return in(t, c.Session, c, (*Token).digestUpdate)
 	case *ck.DigestKeyCall:
-		return t.digestKey(c)
+		return in(t, c.Session, c, (*Token).digestKey)
 	case *ck.DigestFinalCall:
-		return t.digestFinal(c)
+		return in(t, c.Session, c, (*Token).digestFinal)
 	case *ck.SignInitCall:
-		return t.signInit(c)
+		return in(t, c.Session, c, (*Token).signInit)
 	case *ck.SignCall:
-		return t.sign(c)
+		return in(t, c.Session, c, (*Token).sign)
 	case *ck.SignUpdateCall:
-		return t.signUpdate(c)
+		return in(t, c.Session, c, (*Token).signUpdate)
 	case *ck.SignFinalCall:
-		return t.signFinal(c)
+		return in(t, c.Session, c, (*Token).signFinal)
 	case *ck.VerifyInitCall:
-		return t.verifyInit(c)
+		return in(t, c.Session, c, (*Token).verifyInit)
 	case *ck.VerifyCall:
-		return t.verify(c)
+		return in(t, c.Session, c, (*Token).verify)
 	case *ck.VerifyUpdateCall:
-		return t.verifyUpdate(c)
+		return in(t, c.Session, c, (*Token).verifyUpdate)
 	case *ck.VerifyFinalCall:
-		return t.verifyFinal(c)
+		return in(t, c.Session, c, (*Token).verifyFinal)
 
 	// Keys.
 	case *ck.GenerateKeyCall:
-		return t.generateKey(c)
+		return in(t, c.Session, c, (*Token).generateKey)
 	case *ck.GenerateKeyPairCall:
-		return t.generateKeyPair(c)
+		return in(t, c.Session, c, (*Token).generateKeyPair)
 	case *ck.WrapKeyCall:
-		return t.wrapKey(c)
+		return in(t, c.Session, c, (*Token).wrapKey)
 	case *ck.UnwrapKeyCall:
-		return t.unwrapKey(c)
+		return in(t, c.Session, c, (*Token).unwrapKey)
 	case *ck.DeriveKeyCall:
-		return t.deriveKey(c)
+		return in(t, c.Session, c, (*Token).deriveKey)
 	case *ck.SeedRandomCall:
-		return t.seedRandom(c)
+		return in(t, c.Session, c, (*Token).seedRandom)
 	case *ck.GenerateRandomCall:
-		return t.generateRandom(c)
+		return in(t, c.Session, c, (*Token).generateRandom)
 	}
 	return ck.CKR_FUNCTION_NOT_SUPPORTED
 }

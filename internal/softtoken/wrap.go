@@ -8,12 +8,7 @@ import (
 
 // wrapKey is C_WrapKey. Secret keys are wrapped as their value, private keys as PrivateKeyInfo, and the latter not with
 // RSA, which has no room for them.
-func (t *Token) wrapKey(c *ck.WrapKeyCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) wrapKey(s *session, c *ck.WrapKeyCall) error {
 	mech, with, err := t.keyFor(c.Mechanism, c.WrappingKey, toWrap)
 	if err != nil {
 		return wrappingError(err)
@@ -57,12 +52,7 @@ func (t *Token) wrapKey(c *ck.WrapKeyCall) error {
 }
 
 // unwrapKey is C_UnwrapKey.
-func (t *Token) unwrapKey(c *ck.UnwrapKeyCall) error {
-	s, err := t.acquire(c.Session)
-	if err != nil {
-		return err
-	}
-	defer s.mu.Unlock()
+func (t *Token) unwrapKey(s *session, c *ck.UnwrapKeyCall) error {
 	mech, with, err := t.keyFor(c.Mechanism, c.UnwrappingKey, toUnwrap)
 	if err != nil {
 		return unwrappingError(err)
