@@ -123,6 +123,7 @@ check: all
 	$(GO) test -count=1 ./internal/house
 	$(STATICCHECK) ./...
 	$(STATICCHECK) -tags softtoken ./cmd/engine
+	cd bench/go && $(GO) vet ./... && $(GO) tool -modfile=../../tools/go.mod staticcheck ./...
 
 # The whole proof. Results of former runs are not believed: the packages of Debian may have changed since.
 .PHONY: test

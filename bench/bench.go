@@ -15,10 +15,15 @@ const (
 	raw       way = iota // the module by itself
 	ours                 // through this library
 	reference            // through p11-kit's library
+	miekg                // by github.com/miekg/pkcs11, from Go
+	crypto11             // by github.com/ThalesGroup/crypto11, from Go
 	numWays
 )
 
-func (w way) String() string { return [...]string{"raw", "ours", "reference"}[w] }
+func (w way) String() string { return [...]string{"raw", "ours", "reference", "miekg", "crypto11"}[w] }
+
+// cWays are those of programs in C.
+var cWays = [...]way{raw, ours, reference}
 
 // A bench is one run: what has been built, found and set up for it.
 type bench struct {
@@ -44,6 +49,7 @@ var measurements = [...]struct {
 	{"modules", (*bench).modules},
 	{"handles", (*bench).handles},
 	{"fork", (*bench).fork},
+	{"golang", (*bench).golang},
 }
 
 // keys are the names of the parts, for -only.
@@ -105,7 +111,7 @@ func (b *bench) pick(full, quick int) int {
 // measured.
 func (b *bench) installed(withRaw bool) []way {
 	var ways []way
-	for w := raw; w < numWays; w++ {
+	for _, w := range cWays {
 		if b.libraries[w] != "" && (w != raw || withRaw) {
 			ways = append(ways, w)
 		}
@@ -133,13 +139,22 @@ func (b *bench) rounds(n int, ways []way, program string, arguments func(way) []
 	return all, nil
 }
 
-// row makes a table's row of what was printed under a name, each figure divided by unit.
+// row makes a table's row of what was printed under a name, each figure divided by unit. It says which libraries are not
+// installed.
 func (r results) row(b *bench, title, name string, unit float64) row {
-	made := row{title: title}
-	for w := raw; w < numWays; w++ {
+	made := r.figures(title, name, unit)
+	for _, w := range cWays {
 		if b.libraries[w] == "" {
 			made.cells[w].missing = notInstalled
 		}
+	}
+	return made
+}
+
+// figures is row for what needs no library.
+func (r results) figures(title, name string, unit float64) row {
+	made := row{title: title}
+	for w := range made.cells {
 		for _, v := range r[w][name] {
 			made.cells[w].values = append(made.cells[w].values, v/unit)
 		}

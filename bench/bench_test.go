@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math"
 	"os"
 	"os/exec"
@@ -52,6 +53,7 @@ func TestMeasure(t *testing.T) {
 	dir := library(t)
 	t.Run("all", func(t *testing.T) { testAll(t, dir) })
 	t.Run("alone", func(t *testing.T) { testAlone(t, dir) })
+	t.Run("go", func(t *testing.T) { testGo(t, dir) })
 }
 
 // A short run measures everything, and leaves nothing behind.
@@ -78,9 +80,12 @@ func testAll(t *testing.T, dir string) {
 		"A second caller":                       2,
 		"A program that only links the library": 3,
 		"A program that lists the slots of the configured modules": 12,
-		"Lists of one module": 9,
-		"Memory of a list":    8,
-		"After fork":          2,
+		"Lists of one module":       9,
+		"Memory of a list":          8,
+		"After fork":                2,
+		"The Go API":                6,
+		"Allocations of the Go API": 6,
+		"TLS handshakes":            2,
 	}
 	for heading, rows := range want {
 		table := got[heading]
@@ -135,15 +140,75 @@ func testAlone(t *testing.T, dir string) {
 		for _, table := range made {
 			for i := range table.rows {
 				r := &table.rows[i]
-				want := notInstalled
-				if len(r.cells[ours].values) == 0 {
+				w, want := reference, notInstalled
+				switch measured := len(r.cells[ours].values) > 0; {
+				case m.key == "golang" && !measured:
+					w, want = ours, "no SoftHSM"
+				case m.key == "golang":
+					want = noFigure // it is not asked
+				case !measured:
 					want = "no SoftHSM"
 				}
-				if got := r.cells[reference].String(); got != want {
-					t.Errorf("%s: %s: the reference's figure is %q, want %q", table.title, r.title, got, want)
+				if got := r.cells[w].String(); got != want {
+					t.Errorf("%s: %s: the figure of %s is %q, want %q", table.title, r.title, w, got, want)
 				}
 			}
 		}
+	}
+}
+
+// The program bench/go says what it cannot do, in place of measuring something else.
+func testGo(t *testing.T, dir string) {
+	root, err := findRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{ctx: context.Background(), dir: t.TempDir(), options: options{root: root, library: dir}}
+	if err := errors.Join(b.build(), b.buildGo()); err != nil {
+		t.Fatal(err)
+	}
+	answers := b.path("answers.so")
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "usage: go WAY"},
+		{[]string{"ours", answers, "info", "1", "1", "surplus"}, "usage: go WAY"},
+		{[]string{"raw", answers, "info", "1", "1"}, `no way called "raw"`},
+		{[]string{"ours", answers, "nothing", "1", "1"}, `nothing called "nothing"`},
+		{[]string{"ours", answers, "info", "0", "1"}, "SAMPLES"},
+		{[]string{"ours", answers, "info", "1", "many"}, "TURNS"},
+		{[]string{"ours", b.path("none.so"), "info", "1", "1"}, "none.so"},
+		{[]string{"miekg", b.path("none.so"), "info", "1", "1"}, "none.so"},
+		{[]string{"ours", answers, "signer", "1", "1"}, "no key for signer"},
+		{[]string{"miekg", answers, "tls", "1", "1"}, "no key for tls"},
+		{[]string{"crypto11", answers, "signer", "1", "1"}, "without a login"},
+		{[]string{"ours", b.path("null.so"), "find", "1", "1"}, "0 objects, want 10"},
+		{[]string{"miekg", b.path("null.so"), "sign", "1", "1"}, "a signature of 0 octets"},
+	} {
+		if got, err := b.run(nil, "go", test.args...); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%q: got %v, %v, want an error with %q", test.args, got, err, test.want)
+		}
+	}
+}
+
+// Figures that belong together are compared one by one.
+func TestPaired(t *testing.T) {
+	r := results{ours: samples{"ns": {1, 20, 3}}, miekg: samples{"ns": {2, 10, 6}}}
+	made := r.figures("call", "ns", 1)
+	if got := made.ratio(ours, miekg); got != 0.5 {
+		t.Errorf("the ratio of the medians is %v, want 0.5", got)
+	}
+	made.paired = true
+	if got := made.ratio(ours, miekg); got != 0.5 {
+		t.Errorf("the median of the ratios is %v, want 0.5", got)
+	}
+	made.cells[ours].values = []float64{1, 20, 12}
+	if got := made.ratio(ours, miekg); got != 2 {
+		t.Errorf("the median of the ratios is %v, want 2", got)
+	}
+	if got := made.ratio(ours, crypto11); !math.IsNaN(got) {
+		t.Errorf("the ratio to what was not measured is %v", got)
 	}
 }
 

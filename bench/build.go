@@ -18,6 +18,7 @@ var programs = [...]struct {
 	linked       bool // with the library
 }{
 	{"null.so", "null", []string{"-shared", "-fPIC", "-fvisibility=hidden"}, false, false},
+	{"answers.so", "null", []string{"-shared", "-fPIC", "-fvisibility=hidden", "-DANSWERS"}, false, false},
 	{"calls", "calls", nil, true, false},
 	{"second", "second", nil, true, false},
 	{"handles", "handles", nil, true, false},

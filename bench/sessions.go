@@ -20,7 +20,7 @@ func (b *bench) sessions() ([]table, error) {
 	}
 	for _, m := range b.bothModules() {
 		if m.path == "" {
-			t.rows = append(t.rows, absent(m.title))
+			t.rows = append(t.rows, absent(m.title, cWays[:]))
 			continue
 		}
 		r, err := b.callTurns(m.path, "session", b.turns(21, 8, 4000), 1)
@@ -41,7 +41,7 @@ func (b *bench) second() ([]table, error) {
 	}
 	for _, m := range b.bothModules() {
 		if m.path == "" {
-			t.rows = append(t.rows, absent(m.title))
+			t.rows = append(t.rows, absent(m.title, cWays[:]))
 			continue
 		}
 		r, err := b.rounds(b.pick(21, 2), b.installed(false), "second", func(w way) []string {

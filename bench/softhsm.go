@@ -15,7 +15,7 @@ var softhsmPlaces = [...]string{
 	"/usr/local/lib/softhsm/libsofthsm2.so",
 }
 
-// findSoftHSM looks for the module and makes it a token with an RSA key in the temporary directory.
+// findSoftHSM looks for the module and makes it a token with keys in the temporary directory.
 func (b *bench) findSoftHSM() error {
 	b.softhsm = b.options.softhsm
 	for _, place := range softhsmPlaces {
@@ -43,9 +43,9 @@ func (b *bench) findSoftHSM() error {
 }
 
 // absent is a row for what cannot be measured because the module is not there.
-func absent(title string) row {
+func absent(title string, ways []way) row {
 	r := row{title: title}
-	for w := range r.cells {
+	for _, w := range ways {
 		r.cells[w].missing = "no SoftHSM"
 	}
 	return r

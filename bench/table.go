@@ -37,10 +37,25 @@ type row struct {
 	title   string
 	cells   [numWays]cell
 	targets []string // with the verdict
+	// paired figures were measured together, the first of each way, the second and so on: their ratios are compared, for
+	// what else the machine did then hit them all.
+	paired bool
 }
 
 // median is the way's figure; NaN if there is none.
 func (r *row) median(w way) float64 { return median(r.cells[w].values) }
+
+// ratio is a's figure in proportion to b's; NaN if there is none.
+func (r *row) ratio(a, b way) float64 {
+	if !r.paired {
+		return r.median(a) / r.median(b)
+	}
+	var ratios []float64
+	for i, v := range r.cells[a].values[:min(len(r.cells[a].values), len(r.cells[b].values))] {
+		ratios = append(ratios, v/r.cells[b].values[i])
+	}
+	return median(ratios)
+}
 
 // target notes a target and whether it was reached; nothing if what it depends on was not measured.
 func (r *row) target(text string, value, limit float64) {
@@ -76,6 +91,8 @@ var comparisons = [...]comparison{
 	{"ours ÷ raw", ours, raw, true},
 	{"reference ÷ raw", reference, raw, true},
 	{"ours ÷ reference", ours, reference, true},
+	{"ours ÷ miekg", ours, miekg, true},
+	{"ours ÷ crypto11", ours, crypto11, true},
 }
 
 func (c comparison) of(r *row) string {
@@ -84,7 +101,7 @@ func (c comparison) of(r *row) string {
 	case math.IsNaN(a) || math.IsNaN(b), c.ratio && b == 0:
 		return noFigure
 	case c.ratio:
-		return figure(a / b)
+		return figure(r.ratio(c.a, c.b))
 	}
 	text := figure(a - b)
 	if a > b {

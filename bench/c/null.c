@@ -2,6 +2,9 @@
  * A module that does nothing, so that what remains is the way to it: every
  * function of a 2.40 list is there and answers CKR_OK. It has one slot, and it
  * counts the sessions, to notice one that is closed twice.
+ *
+ * With ANSWERS it gives what bindings cannot do without: a signature of 256
+ * octets, and ten objects of which each tells four attributes.
  */
 #include <stdatomic.h>
 #include <stddef.h>
@@ -64,6 +67,72 @@ static CK_RV close_session(CK_SESSION_HANDLE session)
 	return CKR_SESSION_HANDLE_INVALID;
 }
 
+#ifdef ANSWERS
+/* Gives n octets by the convention of two calls. */
+static CK_RV give(CK_BYTE *out, CK_ULONG *room, const void *octets, CK_ULONG n)
+{
+	CK_ULONG had = *room;
+	*room = n;
+	if (!out)
+		return CKR_OK;
+	if (had < n)
+		return CKR_BUFFER_TOO_SMALL;
+	memcpy(out, octets, n);
+	return CKR_OK;
+}
+
+static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature, CK_ULONG *signature_len)
+{
+	static const CK_BYTE octets[256] = { 1 };
+	return give(signature, signature_len, octets, sizeof octets);
+}
+
+enum { OBJECTS = 10, SESSIONS = 64 };
+
+/* How many objects the search in a session has left, by the session's number. */
+static CK_ULONG left[SESSIONS];
+
+static CK_RV find_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG n)
+{
+	left[session % SESSIONS] = OBJECTS;
+	return CKR_OK;
+}
+
+static CK_RV find(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects, CK_ULONG room, CK_ULONG *count)
+{
+	CK_ULONG *rest = &left[session % SESSIONS];
+	for (*count = 0; *count < room && *rest > 0; ++*count)
+		objects[*count] = (*rest)--;
+	return CKR_OK;
+}
+
+static CK_RV get_attributes(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *template, CK_ULONG n)
+{
+	static const CK_ULONG class = CKO_SECRET_KEY, type = CKK_AES;
+	for (CK_ULONG i = 0; i < n; i++) {
+		CK_ATTRIBUTE *a = &template[i];
+		CK_RV rv = CKR_ATTRIBUTE_TYPE_INVALID;
+		switch (a->type) {
+		case CKA_CLASS:
+			rv = give(a->pValue, &a->ulValueLen, &class, sizeof class);
+			break;
+		case CKA_KEY_TYPE:
+			rv = give(a->pValue, &a->ulValueLen, &type, sizeof type);
+			break;
+		case CKA_LABEL:
+			rv = give(a->pValue, &a->ulValueLen, "bench", 5);
+			break;
+		case CKA_ID:
+			rv = give(a->pValue, &a->ulValueLen, &object, sizeof object);
+			break;
+		}
+		if (rv != CKR_OK)
+			return rv;
+	}
+	return CKR_OK;
+}
+#endif
+
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list);
 
 static CK_FUNCTION_LIST functions = {
@@ -77,6 +146,12 @@ static CK_FUNCTION_LIST functions = {
 	.C_GetSlotInfo = get_slot_info,
 	.C_OpenSession = open_session,
 	.C_CloseSession = close_session,
+#ifdef ANSWERS
+	.C_Sign = sign,
+	.C_FindObjectsInit = find_init,
+	.C_FindObjects = find,
+	.C_GetAttributeValue = get_attributes,
+#endif
 };
 
 __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)

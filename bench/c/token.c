@@ -2,11 +2,35 @@
  * token MODULE
  *
  * Makes the token of the first slot ready: a label, BENCH_PIN for the officer
- * and the user, and an RSA key of 2048 bits.
+ * and the user, an RSA key pair of 2048 bits with the label "bench" and an
+ * identifier, and ten public AES keys with the label "find".
  */
 #include <string.h>
 
 #include "bench.h"
+
+/* Makes the keys that are looked for. What they are does not matter, so their values are what they are numbered by. */
+static void make_found(CK_FUNCTION_LIST *list, CK_SESSION_HANDLE session)
+{
+	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+	CK_KEY_TYPE type = CKK_AES;
+	CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+	CK_OBJECT_HANDLE key;
+
+	for (CK_BYTE i = 0; i < 10; i++) {
+		CK_BYTE value[16] = { i };
+		CK_ATTRIBUTE template[] = {
+			{ CKA_CLASS, &class, sizeof class },
+			{ CKA_KEY_TYPE, &type, sizeof type },
+			{ CKA_TOKEN, &yes, sizeof yes },
+			{ CKA_PRIVATE, &no, sizeof no },
+			{ CKA_LABEL, "find", 4 },
+			{ CKA_ID, &i, sizeof i },
+			{ CKA_VALUE, value, sizeof value },
+		};
+		bench_check(list->C_CreateObject(session, template, sizeof template / sizeof *template, &key), "C_CreateObject");
+	}
+}
 
 int main(int argc, char **argv)
 {
@@ -23,11 +47,15 @@ int main(int argc, char **argv)
 		{ CKA_TOKEN, &yes, sizeof yes },
 		{ CKA_VERIFY, &yes, sizeof yes },
 		{ CKA_MODULUS_BITS, &bits, sizeof bits },
+		{ CKA_LABEL, "bench", 5 },
+		{ CKA_ID, "1", 1 },
 	};
 	CK_ATTRIBUTE private[] = {
 		{ CKA_TOKEN, &yes, sizeof yes },
 		{ CKA_PRIVATE, &yes, sizeof yes },
 		{ CKA_SIGN, &yes, sizeof yes },
+		{ CKA_LABEL, "bench", 5 },
+		{ CKA_ID, "1", 1 },
 	};
 	CK_OBJECT_HANDLE public_key, private_key;
 
@@ -41,8 +69,10 @@ int main(int argc, char **argv)
 	bench_check(list->C_InitPIN(session, pin, pin_len), "C_InitPIN");
 	bench_check(list->C_Logout(session), "C_Logout");
 	bench_check(list->C_Login(session, CKU_USER, pin, pin_len), "C_Login of the user");
-	bench_check(list->C_GenerateKeyPair(session, &mechanism, public, 3, private, 3, &public_key, &private_key),
+	bench_check(list->C_GenerateKeyPair(session, &mechanism, public, sizeof public / sizeof *public, private,
+	                                    sizeof private / sizeof *private, &public_key, &private_key),
 	            "C_GenerateKeyPair");
+	make_found(list, session);
 	bench_check(list->C_Finalize(NULL), "C_Finalize");
 	return 0;
 }
