@@ -4,6 +4,7 @@ package p11mux
 
 import (
 	"crypto"
+	"iter"
 	"testing"
 
 	"github.com/p11mux/p11mux/ck"
@@ -13,23 +14,18 @@ import (
 func TestAllocations(t *testing.T) {
 	f := openHSM(t)
 	_, priv := f.generate("P-256", "key 0")
-	for _, label := range []string{"key 1", "key 2", "key 3", "key 4"} {
+	_, privRSA := f.generate("RSA", "key 1")
+	for _, label := range []string{"key 2", "key 3", "key 4"} {
 		f.generate("P-256", label)
 	}
 	key, err := f.token.module().PrivateKey(f.ctx, priv.URI())
 	f.must(err)
-	digest, signature := hashed(crypto.SHA256), []byte(nil)
-	for _, test := range []struct {
-		name string
-		most float64
-		run  func()
-	}{
-		{"GetSessionInfo", 0, func() { must(f.Info(f.ctx)) }},
-		{"Sign", 1, func() { signature = must(f.Sign(f.ctx, ck.Mechanism{Type: ck.CKM_ECDSA}, priv, digest)) }},
-		{"a Signer", 2, func() { signature = must(key.Sign(nil, digest, crypto.SHA256)) }},
-		{"Find of 10 objects with attributes", 8, func() {
+	keyRSA, err := f.token.module().PrivateKey(f.ctx, privRSA.URI())
+	f.must(err)
+	find := func(found iter.Seq2[*Object, error]) func() {
+		return func() {
 			n := 0
-			for o, err := range f.Find(f.ctx) {
+			for o, err := range found {
 				f.must(err)
 				if o.Class() == noClass || len(o.label) == 0 || len(o.id) == 0 {
 					t.Errorf("no attributes: %v", o.URI())
@@ -39,7 +35,20 @@ func TestAllocations(t *testing.T) {
 			if n != 10 {
 				t.Errorf("%d objects", n)
 			}
-		}},
+		}
+	}
+	digest, signature := hashed(crypto.SHA256), []byte(nil)
+	for _, test := range []struct {
+		name string
+		most float64
+		run  func()
+	}{
+		{"GetSessionInfo", 0, func() { must(f.Info(f.ctx)) }},
+		{"Sign", 1, func() { signature = must(f.Sign(f.ctx, ck.Mechanism{Type: ck.CKM_ECDSA}, priv, digest)) }},
+		{"a Signer", 2, func() { signature = must(key.Sign(nil, digest, crypto.SHA256)) }},
+		{"a Signer of an RSA key", 2, func() { signature = must(keyRSA.Sign(nil, digest, crypto.SHA256)) }},
+		{"Find of 10 objects with attributes", 3, find(f.Find(f.ctx))},
+		{"Find by the token's pool", 3, find(f.token.Find(f.ctx))},
 	} {
 		if got := testing.AllocsPerRun(100, test.run); got > test.most {
 			t.Errorf("%s: %v allocations, %v are allowed", test.name, got, test.most)

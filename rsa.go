@@ -48,10 +48,11 @@ func infoOf(h crypto.Hash) (hashInfo, bool) {
 	return hashInfo{}, false
 }
 
-// nistPrefix is the prefix for a hash with the object identifier 2.16.840.1.101.3.4.2.n.
+// nistPrefix is the prefix for a hash with the object identifier 2.16.840.1.101.3.4.2.n, with room for the digest behind it.
 func nistPrefix(h crypto.Hash, n byte) []byte {
 	size := byte(h.Size())
-	return []byte{0x30, 17 + size, 0x30, 13, 0x06, 9, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, n, 0x05, 0, 0x04, size}
+	return append(make([]byte, 0, 19+h.Size()),
+		0x30, 17+size, 0x30, 13, 0x06, 9, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, n, 0x05, 0, 0x04, size)
 }
 
 // hashFor is infoOf with an error.

@@ -15,18 +15,23 @@ import (
 type goRow struct {
 	title, what string
 	rival       way // whom it is compared with
-	real        bool
+	module      goModule
 	turns       int // per sample
 }
 
-// hsm tells that it takes a token with keys: SoftHSM in place of the null module.
-const hsm = true
+// A goModule is what it is done with.
+type goModule int
+
+const (
+	null goModule = iota // the null module, with answers
+	hsm                  // SoftHSM, logged in, with the keys of bench/c/token.c
+)
 
 // goRows are what is measured of one goroutine.
 var goRows = [...]goRow{
-	{"GetSessionInfo, null module", "info", miekg, !hsm, 20_000},
-	{"SignInit and Sign, null module", "sign", miekg, !hsm, 5000},
-	{"find of 10 objects, null module", "find", miekg, !hsm, 500},
+	{"GetSessionInfo, null module", "info", miekg, null, 20_000},
+	{"SignInit and Sign, null module", "sign", miekg, null, 5000},
+	{"find of 10 objects, null module", "find", miekg, null, 500},
 	{"find of 10 objects, SoftHSM", "find", miekg, hsm, 100},
 	{"RSA-2048 signature in a session, SoftHSM", "sign", miekg, hsm, 20},
 	{"RSA-2048 signature of a crypto.Signer, SoftHSM", "signer", crypto11, hsm, 20},
@@ -106,7 +111,7 @@ func (b *bench) buildGo() error {
 // it takes SoftHSM, and there is none.
 func (b *bench) goRounds(r goRow, n int) (results, error) {
 	module, login := b.path("answers.so"), []string(nil)
-	if r.real {
+	if r.module == hsm {
 		module, login = b.softhsm, []string{"login"}
 	}
 	var medians results

@@ -3,9 +3,10 @@
 //
 //	go run ./bench [-quick] [-only regexp] [-library dir] [-reference dir] [-softhsm file]
 //
-// It compiles the small C programs in bench/c and the Go program bench/go, runs them in turn, round by round, so that what else the machine does
-// hits all alike, and prints medians, the spread from the 10th to the 90th percentile, and ratios, as Markdown tables. A
-// figure that misses its target is reported, and is no failure: the exit status is 1 only if something does not work.
+// It compiles the small C programs in bench/c and the Go program bench/go, runs them in turn, round by round, so that what
+// else the machine does hits all alike, and prints medians, the spread from the 10th to the 90th percentile, and ratios,
+// as Markdown tables. A figure that misses its target is reported, and is no failure: the exit status is 1 only if
+// something does not work.
 package main
 
 import (

@@ -29,6 +29,13 @@ unsigned long p11_native_close_session(void *function, unsigned long session)
 	return f(session);
 }
 
+unsigned long p11_native_session_info(uintptr_t function, unsigned long session, unsigned long *info)
+{
+	unsigned long (*f)(unsigned long, unsigned long *) = (unsigned long (*)(unsigned long, unsigned long *))function;
+
+	return f(session, info);
+}
+
 void *p11_native_alloc(size_t size)
 {
 	return calloc(1, size);

@@ -14,6 +14,7 @@ unsigned long p11_native_call(uintptr_t function, unsigned long *words);
 unsigned long p11_native_open_session(void *function, unsigned long slot, unsigned long flags, uintptr_t application,
                                       uintptr_t notify, unsigned long *session);
 unsigned long p11_native_close_session(void *function, unsigned long session);
+unsigned long p11_native_session_info(uintptr_t function, unsigned long session, unsigned long *info);
 
 /* Gives zeroed memory aligned to 16 octets, NULL where there is none; p11_native_free takes it back. */
 void *p11_native_alloc(size_t size);

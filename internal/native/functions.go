@@ -55,6 +55,8 @@ func (f *Functions) Do(_ context.Context, call ck.Call) error {
 		return openSession(function, call)
 	case *ck.CloseSessionCall:
 		return closeSession(function, call)
+	case *ck.GetSessionInfoCall:
+		return sessionInfo(function, call)
 	}
 	fr := takeFrame()
 	defer fr.give()

@@ -38,7 +38,7 @@ func TestEveryFunction(t *testing.T) {
 	f := NewFunctions(openTestModule(t).List(), 840)
 	for i := range ck.NumFuncs {
 		switch i {
-		case ck.FuncSign, ck.FuncLogin, ck.FuncEncryptInit, ck.FuncGetAttributeValue, ck.FuncGenerateRandom, ck.FuncGetMechanismList,
+		case ck.FuncGetSessionInfo, ck.FuncSign, ck.FuncLogin, ck.FuncEncryptInit, ck.FuncGetAttributeValue, ck.FuncGenerateRandom, ck.FuncGetMechanismList,
 			ck.FuncGetTokenInfo, ck.FuncUnwrapKeyAuthenticated, ck.FuncAsyncComplete, ck.FuncAsyncGetID:
 			continue // have tests of their own
 		}
@@ -133,6 +133,16 @@ func TestResults(t *testing.T) {
 	random := &ck.GenerateRandomCall{RandomData: make([]byte, 5)}
 	if err := m.Do(ctx, random); err != nil || string(random.RandomData) != "rrrrr" {
 		t.Errorf("got %q, %v", random.RandomData, err)
+	}
+
+	session := &ck.GetSessionInfoCall{Session: 7}
+	want := ck.SessionInfo{Slot: 11, State: ck.CKS_RW_USER_FUNCTIONS, Flags: ck.CKF_SERIAL_SESSION | ck.CKF_RW_SESSION, DeviceError: 14}
+	if err := m.Do(ctx, session); err != nil || session.Info != want {
+		t.Errorf("got %+v, %v", session.Info, err)
+	}
+	session.Session = 8
+	if err := m.Do(ctx, session); err != ck.CKR_SESSION_HANDLE_INVALID || session.Info != (ck.SessionInfo{}) {
+		t.Errorf("with an error: got %+v, %v", session.Info, err)
 	}
 
 	info := &ck.GetTokenInfoCall{Slot: 3}

@@ -49,6 +49,9 @@ func openSession(unsafe.Pointer, *ck.OpenSessionCall) error { return ck.CKR_FUNC
 // closeSession refuses, as invoke does.
 func closeSession(unsafe.Pointer, *ck.CloseSessionCall) error { return ck.CKR_FUNCTION_NOT_SUPPORTED }
 
+// sessionInfo refuses, as invoke does.
+func sessionInfo(unsafe.Pointer, *ck.GetSessionInfoCall) error { return ck.CKR_FUNCTION_NOT_SUPPORTED }
+
 // newArena gives an arena without memory.
 func newArena() *cabi.Arena {
 	return cabi.NewArena(func(uintptr) unsafe.Pointer { return nil }, func(unsafe.Pointer) {})

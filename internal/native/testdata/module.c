@@ -73,6 +73,18 @@ static CK_RV check_get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HAND
 	return CKR_ATTRIBUTE_SENSITIVE;
 }
 
+/* Gives one session's figures; for any other it spoils the caller's memory and gives an error. */
+static CK_RV check_get_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO_PTR info)
+{
+	if (info == NULL)
+		return CKR_ARGUMENTS_BAD;
+	info->slotID = 11;
+	info->state = CKS_RW_USER_FUNCTIONS;
+	info->flags = CKF_SERIAL_SESSION | CKF_RW_SESSION;
+	info->ulDeviceError = 14;
+	return session == 7 ? CKR_OK : CKR_SESSION_HANDLE_INVALID;
+}
+
 static CK_RV check_generate_random(CK_SESSION_HANDLE session, CK_BYTE_PTR data, CK_ULONG len)
 {
 	memset(data, 'r', len);
@@ -133,6 +145,7 @@ static void fill(void)
 	list.C_Login = check_login;
 	list.C_EncryptInit = check_encrypt_init;
 	list.C_GetAttributeValue = check_get_attribute_value;
+	list.C_GetSessionInfo = check_get_session_info;
 	list.C_GenerateRandom = check_generate_random;
 	list.C_GetMechanismList = check_get_mechanism_list;
 	list.C_GetTokenInfo = check_get_token_info;
