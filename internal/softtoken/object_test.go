@@ -120,6 +120,12 @@ func TestSetAttributeValue(t *testing.T) {
 	c.refused(ck.CKR_ATTRIBUTE_READ_ONLY, set(key, flag(ck.CKA_TRUSTED, true)))
 	c.refused(ck.CKR_ATTRIBUTE_TYPE_INVALID, set(key, octs(ck.CKA_MODULUS, "")))
 	c.refused(ck.CKR_ATTRIBUTE_VALUE_INVALID, set(key, octs(ck.CKA_WRAP, "yes")))
+	// Of two that are wrong, the first one is told, each time.
+	unknown, fixedType := octs(ck.CKA_MODULUS, ""), num(ck.CKA_KEY_TYPE, ck.CKK_AES)
+	for range 20 {
+		c.refused(ck.CKR_ATTRIBUTE_TYPE_INVALID, set(key, unknown, fixedType))
+		c.refused(ck.CKR_ATTRIBUTE_READ_ONLY, set(key, fixedType, unknown))
+	}
 	c.equal("label after a refusal", c.get(key, ck.CKA_LABEL), []byte("new"))
 	c.equal("value", c.get(key, ck.CKA_VALUE), make([]byte, 16))
 	c.do(set(key, flag(ck.CKA_SENSITIVE, true), flag(ck.CKA_EXTRACTABLE, false), flag(ck.CKA_WRAP_WITH_TRUSTED, true)))

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"maps"
+	"slices"
 
 	"github.com/p11mux/p11mux/ck"
 )
@@ -58,8 +59,9 @@ func missing(a attributes, typ ck.AttributeType) error {
 
 // checkTemplate checks what is given, and that nothing is missing.
 func (o *object) checkTemplate(how origin) error {
-	for typ, value := range o.attributes {
-		r := o.schema.rule(typ)
+	// Always in the same order, so that of several attributes that are wrong the same one is told.
+	for _, typ := range slices.Sorted(maps.Keys(o.attributes)) {
+		value, r := o.attributes[typ], o.schema.rule(typ)
 		switch {
 		case r == nil:
 			return ck.CKR_ATTRIBUTE_TYPE_INVALID
@@ -134,8 +136,10 @@ func (o *object) changed(template []ck.Attribute, allowed trait) (*object, error
 	}
 	n := *o
 	n.attributes = maps.Clone(o.attributes)
-	for typ, value := range a {
-		r := o.schema.rule(typ)
+	// In the template's order: of several attributes that are wrong, the first one is told.
+	for i := range template {
+		typ := template[i].Type
+		value, r := a[typ], o.schema.rule(typ)
 		switch {
 		case r == nil:
 			return nil, ck.CKR_ATTRIBUTE_TYPE_INVALID
