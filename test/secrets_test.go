@@ -10,7 +10,7 @@ func TestSecrets(t *testing.T) {
 	})
 }
 
-// TestScarce lets memory run out in the functions for URIs and PINs.
+// TestScarce lets memory run out in the functions for URIs and PINs, and in loads.
 func TestScarce(t *testing.T) {
 	runCases(t, program(t, "scarce"), plain)
 }

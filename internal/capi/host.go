@@ -2,7 +2,6 @@ package capi
 
 /*
 #cgo CFLAGS: -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -I${SRCDIR}/../../include
-#include <stdlib.h>
 #include "host.h"
 */
 import "C"
@@ -34,9 +33,8 @@ func (shim) Message(text string) {
 func (shim) Describe(rv ck.RV) string { return C.GoString(C.p11_host_describe(C.ulong(rv))) }
 
 func getenv(name string) (string, bool) {
-	cname := C.CString(name)
-	defer C.free(unsafe.Pointer(cname))
-	value := C.p11_host_getenv(cname)
+	cname := append([]byte(name), 0) // C.CString would end the process where memory is short
+	value := C.p11_host_getenv((*C.char)(unsafe.Pointer(&cname[0])))
 	if value == nil {
 		return "", false
 	}

@@ -3,12 +3,13 @@ package native
 /*
 #cgo CFLAGS: -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter
 #cgo LDFLAGS: -ldl -lpthread
-#include <stdlib.h>
 #include "load.h"
 */
 import "C"
 
 import (
+	"runtime"
+	"sync"
 	"unsafe"
 
 	"github.com/p11mux/p11mux/ck"
@@ -19,10 +20,9 @@ import (
 //
 // The error names the path and says what is wrong; it wraps the ck.RV that a C caller should see.
 func Open(path string) (*Module, error) {
-	cpath := C.CString(path)
-	defer C.free(unsafe.Pointer(cpath))
+	cpath := append([]byte(path), 0) // C.CString would end the process where memory is short
 	var loaded C.struct_p11_native_module
-	step := C.p11_native_load(cpath, &loaded)
+	step := C.p11_native_load((*C.char)(unsafe.Pointer(&cpath[0])), &loaded)
 	if step == C.P11_NATIVE_LOADED {
 		return Adopt(path, loaded.dl, loaded.list, int(loaded.list_bytes)), nil
 	}
@@ -71,7 +71,17 @@ func InitializeArgs() ck.InitializeArgs {
 // ReservedString is text as a C string, for CK_C_INITIALIZE_ARGS.pReserved. A module may keep the pointer, so the memory
 // is never freed.
 func ReservedString(text string) uintptr {
-	return uintptr(unsafe.Pointer(C.CString(text)))
+	b := append([]byte(text), 0)
+	reserved.Lock()
+	reserved.Pin(&b[0])
+	reserved.Unlock()
+	return uintptr(unsafe.Pointer(&b[0]))
+}
+
+// reserved holds on to what modules may hold on to.
+var reserved struct {
+	sync.Mutex
+	runtime.Pinner
 }
 
 // ListBytes is how much of the function list there is by the version it begins with.

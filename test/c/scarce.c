@@ -146,6 +146,41 @@ static long pin(void)
 	return failures + (pin == NULL);
 }
 
+/* Reads the configuration, which depends on many environment variables, and finds no modules in it. */
+static long configuration(void)
+{
+	list_t *all = p11_kit_modules_load(NULL, 0);
+
+	if (all == NULL)
+		return 1;
+	p11_kit_modules_release(all);
+	return 0;
+}
+
+/* Does not load a module that is not there. */
+static long missing(void)
+{
+	return p11_kit_module_load(module_path("missing"), 0) != NULL;
+}
+
+/* Lets memory run out as run_out does; the program goes on, and whoever did not fail has what it needs. */
+static void survive(long (*all)(void))
+{
+	long n;
+
+	for (n = 0; n == 0 || failed; n++) {
+		failed = n == 0; /* the first time there is enough */
+		to_go = n;
+		watched = true;
+		all();
+		watched = false;
+	}
+	if (all() != 0)
+		die("failures without need");
+}
+
+static void case_configuration(void) { survive(configuration); }
+static void case_missing(void) { survive(missing); }
 static void case_parse(void) { run_out(parse, 17); }
 static void case_set(void) { run_out(set, 19); }
 static void case_pin(void) { run_out(pin, 7); }
@@ -154,6 +189,8 @@ static const struct host_case cases[] = {
 	{ "parse", case_parse, true },
 	{ "set", case_set, true },
 	{ "pin", case_pin, true },
+	{ "configuration", case_configuration, true },
+	{ "missing", case_missing, true },
 };
 
 int main(int argc, char **argv)
