@@ -1,6 +1,7 @@
 package test
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -11,7 +12,8 @@ import (
 // can try with it.
 func TestSofttokenTool(t *testing.T) {
 	cmd := exec.Command("pkcs11-tool", "--module", filepath.Join(buildDir(t), "lib", "pkcs11", "p11mux-softtoken.so"),
-		"--login", "--pin", "1234", "--keypairgen", "--key-type", "rsa:2048", "--id", "01", "--test")
+		"--login", "--pin", "env:USER_PIN", "--keypairgen", "--key-type", "rsa:2048", "--id", "01", "--test")
+	cmd.Env = append(os.Environ(), "USER_PIN="+pin)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("pkcs11-tool: %v\n%s", err, out)

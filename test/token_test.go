@@ -39,19 +39,20 @@ func tokenTemplate(t testing.TB) string {
 	return once(t, "token", func() string {
 		dir := filepath.Join(workDir, "token")
 		writeSofthsmConf(t, dir)
-		tool := func(name string, args ...string) {
+		tool := func(args ...string) {
 			t.Helper()
-			cmd := exec.Command(name, args...)
-			cmd.Env = append(os.Environ(), "SOFTHSM2_CONF="+filepath.Join(dir, "softhsm2.conf"))
+			cmd := exec.Command("pkcs11-tool", append([]string{"--module", softhsm(t)}, args...)...)
+			cmd.Env = append(os.Environ(), "SOFTHSM2_CONF="+filepath.Join(dir, "softhsm2.conf"), "USER_PIN="+pin, "SO_PIN=5678")
 			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("%s: %v\n%s", name, err, out)
+				t.Fatalf("pkcs11-tool: %v\n%s", err, out)
 			}
 		}
-		tool("softhsm2-util", "--init-token", "--free", "--label", "token", "--pin", "1234", "--so-pin", "5678")
+		tool("--init-token", "--slot-index", "0", "--label", "token", "--so-pin", "env:SO_PIN")
+		tool("--token-label", "token", "--login", "--login-type", "so", "--so-pin", "env:SO_PIN", "--init-pin", "--new-pin", "env:USER_PIN")
 		for label, kind := range map[string]string{"rsa": "rsa:2048", "ec": "EC:prime256v1"} {
-			tool("pkcs11-tool", "--module", softhsm(t), "--token-label", "token", "--login", "--pin", "1234",
+			tool("--token-label", "token", "--login", "--pin", "env:USER_PIN",
 				"--keypairgen", "--key-type", kind, "--label", label, "--id", hex.EncodeToString([]byte(label)))
-			tool("pkcs11-tool", "--module", softhsm(t), "--token-label", "token", "--read-object",
+			tool("--token-label", "token", "--read-object",
 				"--type", "pubkey", "--label", label, "--output-file", filepath.Join(dir, label+".der"))
 		}
 		return dir
