@@ -4,7 +4,8 @@
 // PKCS#11 has one state for each process, so two packages that use the same module get in each other's way: the second
 // C_Initialize is refused, and the first C_Finalize ends it for both. Here each [Load] and [LoadModule] has a view of its
 // own of the modules. Initialization is counted, sessions belong to the view that opened them, and whoever closes first
-// hurts nobody. C libraries in the process that come to the modules by p11mux share them too.
+// hurts nobody. C libraries in the process that come to the modules by p11mux's libp11-kit.so.0 or p11-kit-proxy.so share
+// them too, whoever comes first; those that come by p11-kit's own library do not.
 //
 // # A tour
 //

@@ -19,7 +19,12 @@ type Caller struct {
 	life        sync.RWMutex
 	initialized atomic.Bool // written with the module's turn and life
 	closed      atomic.Bool // never unset
+	reserved    atomic.Bool // takes a reserved pointer
 }
+
+// TakeReserved allows this caller to pass a reserved pointer, whatever the module's options say: one that stands for
+// others, who have a configuration of their own. It must be called before the caller is used.
+func (c *Caller) TakeReserved() { c.reserved.Store(true) }
 
 // Do executes a call as this caller. Calls that concern the caller's own life and sessions are managed; all others go to
 // the module, and give CKR_CRYPTOKI_NOT_INITIALIZED unless this caller is initialized.
@@ -64,7 +69,7 @@ func (c *Caller) Initialize(ctx context.Context, args *ck.InitializeArgs) error 
 	case c.initialized.Load():
 		return ck.CKR_CRYPTOKI_ALREADY_INITIALIZED
 	}
-	if err := c.m.validate(args); err != nil {
+	if err := c.m.validate(args, c.reserved.Load()); err != nil {
 		return err
 	}
 	if err := c.m.start(ctx, args); err != nil {

@@ -82,6 +82,7 @@ func TestInitializeArgs(t *testing.T) {
 		name     string
 		args     *ck.InitializeArgs
 		takes    bool    // TakesReserved
+		caller   bool    // the caller takes one
 		reserved uintptr // configured
 		want     ck.RV
 		gets     uintptr // reserved at the module
@@ -95,6 +96,7 @@ func TestInitializeArgs(t *testing.T) {
 		{name: "three mutex functions", args: &ck.InitializeArgs{CreateMutex: 11, DestroyMutex: 12, LockMutex: 13, Flags: ck.CKF_OS_LOCKING_OK}, want: ck.CKR_ARGUMENTS_BAD},
 		{name: "reserved", args: &ck.InitializeArgs{Reserved: 7}, want: ck.CKR_ARGUMENTS_BAD},
 		{name: "reserved and configured", args: &ck.InitializeArgs{Reserved: 7}, takes: true, reserved: own, gets: 7},
+		{name: "reserved by a caller that may", args: &ck.InitializeArgs{Reserved: 7}, caller: true, gets: 7},
 		{name: "configured", takes: true, reserved: own, gets: own},
 		{name: "configured, and args without", args: &ck.InitializeArgs{Flags: ck.CKF_OS_LOCKING_OK}, takes: true, reserved: own, gets: own},
 	} {
@@ -103,6 +105,9 @@ func TestInitializeArgs(t *testing.T) {
 			real := ck.InitializeArgs{CreateMutex: 1, DestroyMutex: 2, LockMutex: 3, UnlockMutex: 4, Flags: ck.CKF_OS_LOCKING_OK, Reserved: test.reserved}
 			shared := New(f, Options{Args: real, TakesReserved: test.takes})
 			c := shared.NewCaller(nil)
+			if test.caller {
+				c.TakeReserved()
+			}
 			gives(t, "C_Initialize", c.Initialize(t.Context(), test.args), test.want)
 			if test.want != ck.CKR_OK {
 				takes(t, f, "a refused C_Initialize", "")

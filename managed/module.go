@@ -97,11 +97,11 @@ func (m *Module) stop(ctx context.Context) {
 }
 
 // validate checks what a caller passed to C_Initialize (PKCS#11 3.2 §5.4.1).
-func (m *Module) validate(args *ck.InitializeArgs) error {
+func (m *Module) validate(args *ck.InitializeArgs, takesReserved bool) error {
 	if args == nil {
 		return nil
 	}
-	if args.Reserved != 0 && !m.options.Load().TakesReserved {
+	if args.Reserved != 0 && !takesReserved && !m.options.Load().TakesReserved {
 		return ck.CKR_ARGUMENTS_BAD
 	}
 	if !args.Complete() {

@@ -36,10 +36,45 @@ type Hooks struct {
 type Registry struct {
 	hooks atomic.Pointer[Hooks]
 
+	beside atomic.Pointer[func() Opener]
+
 	mu      sync.Mutex
 	config  *conf.Config // nil until it is needed
 	modules []*Module
 	strings map[string]uintptr
+	opener  Opener // how modules are opened as long as there are any, or some are being opened
+	opening int
+}
+
+// An Opener opens the module at an absolute path, without initializing it.
+type Opener func(path string) (*native.Module, error)
+
+// Beside has find asked each time before a module is opened: if it gives an opener, modules are opened by that instead of
+// the dynamic linker, for somebody else in this process shares them. As long as any module is loaded, nothing changes: one
+// module must not be opened in both ways.
+func (r *Registry) Beside(find func() Opener) { r.beside.Store(&find) }
+
+// begin says how the next module is to be opened. end must follow.
+func (r *Registry) begin() Opener {
+	opener := Opener(native.Open)
+	if find := r.beside.Load(); find != nil {
+		if other := (*find)(); other != nil { // without the lock: it may attach us to a host
+			opener = other
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.opener == nil || len(r.modules) == 0 && r.opening == 0 {
+		r.opener = opener
+	}
+	r.opening++
+	return r.opener
+}
+
+func (r *Registry) end() {
+	r.mu.Lock()
+	r.opening--
+	r.mu.Unlock()
 }
 
 // New makes an empty registry.
@@ -137,7 +172,9 @@ func (r *Registry) path(path string) string {
 
 // open loads the module at an absolute path, or finds it, and holds a reference to it.
 func (r *Registry) open(path string, tell func(text string)) (*Module, error) {
-	loaded, err := native.Open(path)
+	opener := r.begin()
+	defer r.end()
+	loaded, err := opener(path)
 	if err != nil {
 		tell(r.explain(err))
 		return nil, err

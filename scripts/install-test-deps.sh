@@ -10,6 +10,7 @@ g++                       compiles the public headers as C++
 libc6-dev                 C headers
 make                      builds everything
 pkg-config                finds the headers of the reference library
+libgnutls28-dev           headers, for a Go program that links GnuTLS
 libp11-kit-dev            headers, and the reference library the results are compared with
 p11-kit                   the reference command line tool
 p11-kit-modules           the reference proxy and client modules

@@ -2,13 +2,13 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
 #include "internal.h"
+#include "note.h"
 #include "p11-kit/p11-kit.h"
 
 static struct p11_engine engine;
@@ -39,58 +39,60 @@ static void fill_host(void)
 	p11_proxy_api(&host);
 }
 
-bool p11_engine_bind(void *dl)
+const char *p11_engine_bind(void *dl)
 {
 	fill_host();
 #define P11_ENGINE_FUNCTION(result, name, parameters) \
 	if (!(engine.name = dlsym(dl, "p11mux_engine_" #name))) \
-		return false;
+		return P11_OTHER_BUILD;
 	P11_ENGINE_FUNCTIONS
 #undef P11_ENGINE_FUNCTION
 	p11_engine_start start = (p11_engine_start)dlsym(dl, "p11mux_engine_start");
-	return start && start(&host) == 0;
+	switch (start ? start(&host) : P11_START_OTHER_BUILD) {
+	case 0:
+		return NULL;
+	case P11_START_TAKEN:
+		return "is used by another copy of this library in this process: let both be one file";
+	default:
+		return P11_OTHER_BUILD;
+	}
 }
 
+/* Set under the load lock, before the engine counts as running; as the engine itself, it is of this process. */
+static const struct p11_offer *offer;
+
 /* The offer of an object that has been loaded into this process and not into one that it was forked from. */
-static int find_offer(struct dl_phdr_info *info, size_t size, void *data)
+static int take_offer(void *structure, void *data)
 {
-	(void)size;
-	struct p11_offer **offer = data;
-	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-		if (segment->p_type != PT_NOTE)
-			continue;
-		size_t n;
-		const unsigned char *desc = p11_find_note((const unsigned char *)(info->dlpi_addr + segment->p_vaddr),
-		                                          segment->p_memsz, P11_OFFER_NAME, sizeof P11_OFFER_NAME,
-		                                          P11_OFFER_TYPE, &n);
-		int64_t distance;
-		if (!desc || n != sizeof distance)
-			continue;
-		memcpy(&distance, desc, sizeof distance);
-		struct p11_offer *found = (struct p11_offer *)(desc + distance);
-		if (__atomic_load_n(&found->pid, __ATOMIC_ACQUIRE) == getpid()) {
-			*offer = found;
-			return 1;
-		}
-	}
-	return 0;
+	struct p11_offer *found = structure, **taken = data;
+	if (__atomic_load_n(&found->pid, __ATOMIC_ACQUIRE) != getpid())
+		return 0;
+	*taken = found;
+	return 1;
 }
 
 bool p11_engine_join(void)
 {
-	struct p11_offer *offer = NULL;
-	if (!dl_iterate_phdr(find_offer, &offer))
+	struct p11_offer *found = NULL;
+	offer = NULL;
+	p11_visit_notes(P11_NOTE_OFFER, take_offer, &found);
+	if (!found)
 		return false;
-	if (offer->abi != P11_ENGINE_ABI) {
-		p11_message("the program has an engine of another build than this library: they do not share modules");
+	if (found->abi != P11_ENGINE_ABI) {
+		p11_message("the program has an engine of another build than this library, which loads its own");
 		return false;
 	}
 	fill_host();
-	if (offer->start(&host) != 0)
+	if (found->start(&host) != 0)
 		return false;
-	engine = offer->engine;
+	engine = found->engine;
+	offer = found;
 	return true;
+}
+
+const void *p11_engine_joined(void)
+{
+	return offer;
 }
 
 void p11_engine_warm(void)

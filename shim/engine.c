@@ -36,7 +36,7 @@ static struct p11_build_id first_build; /* of the first engine in this line of p
 static bool first_known;
 
 static _Atomic uint32_t running_in;  /* generation that engine belongs to; 0: none */
-static uint32_t unfit_in;            /* generation whose engine turned out to be of another build */
+static uint32_t unfit_in;            /* generation whose engine turned out to be of no use */
 static char failure[PATH_MAX + 256]; /* why there is no engine; guarded by the load lock */
 
 static __thread uint32_t warm_in; /* generation in which this thread entered the engine */
@@ -188,11 +188,11 @@ static bool load(uint32_t generation)
 	if (!handle)
 		return false;
 	note_values(values);
-	bool bound = p11_engine_bind(handle);
+	const char *fault = p11_engine_bind(handle);
 	find_runtime_key(values);
-	if (!bound) {
+	if (fault) {
 		unfit_in = generation;
-		fail("%s is of another build than this library: install both from one build", path);
+		fail("%s %s", path, fault);
 		return false;
 	}
 	return true;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "note.h"
 
 #ifndef P11_ENGINE_FILE
 #define P11_ENGINE_FILE "p11mux/engine.so" /* seen from the directory of the library */
@@ -57,28 +58,6 @@ bool p11_engine_path(char *path, size_t size)
 		return true;
 	beside(library, path, size); /* for the message: the place where it should be */
 	return false;
-}
-
-/* The descriptor of the note with this name (its NUL counts) and type, or NULL. */
-const void *p11_find_note(const unsigned char *notes, size_t len, const char *name_wanted, size_t name_size,
-                          uint32_t type, size_t *size)
-{
-	size_t at = 0;
-	while (at + sizeof(ElfW(Nhdr)) <= len) {
-		ElfW(Nhdr) note;
-		memcpy(&note, notes + at, sizeof note);
-		size_t name = at + sizeof note;
-		size_t desc = name + (((size_t)note.n_namesz + 3) & ~(size_t)3);
-		size_t next = desc + (((size_t)note.n_descsz + 3) & ~(size_t)3);
-		if (desc > len || next > len || next <= at)
-			return NULL;
-		if (note.n_type == type && note.n_namesz == name_size && memcmp(notes + name, name_wanted, name_size) == 0) {
-			*size = note.n_descsz;
-			return notes + desc;
-		}
-		at = next;
-	}
-	return NULL;
 }
 
 static bool find_build_id(const unsigned char *notes, size_t len, struct p11_build_id *id)

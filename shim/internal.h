@@ -84,24 +84,25 @@ void p11_engine_forget_thread(void);
 
 /*
  * What the library wants of an engine: bind.c, or softtoken.c. bind finds the
- * functions of an engine that has just been loaded and starts it; false if it
- * is of another build. join does the same with an engine that a Go program in
+ * functions of an engine that has just been loaded and starts it; NULL, or why
+ * it is of no use. join does the same with an engine that a Go program in
  * this process has in it, if there is one. warm is the engine's function of that
  * name.
  */
 bool p11_engine_join(void);
-bool p11_engine_bind(void *dl);
+const char *p11_engine_bind(void *dl);
+#define P11_OTHER_BUILD "is of another build than this library: install both from one build"
 void p11_engine_warm(void);
 
 /* bind.c: the engine of this process, loaded if need be, or NULL with a message; NULL if it is not running. */
 const struct p11_engine *p11_engine_get(void);
 const struct p11_engine *p11_engine_if_running(void);
+/* The offer that was joined (struct p11_offer); NULL if the engine is the library's own. */
+const void *p11_engine_joined(void);
 
 /* engine_file.c */
 bool p11_engine_path(char *path, size_t size);
 bool p11_build_id(int fd, struct p11_build_id *id);
-const void *p11_find_note(const unsigned char *notes, size_t len, const char *name_wanted, size_t name_size,
-                          uint32_t type, size_t *size);
 void *p11_engine_open_copy(int fd);
 
 /* fork.c; the lock guards records, handles and the settings. Nothing is called out or allocated under it. */
@@ -132,6 +133,10 @@ void p11_list_init(struct p11_handle *handle, const unsigned char *code);
 /* modules.c; false where modules load modules while they are being loaded, without end. */
 bool p11_load_enter(void);
 void p11_load_leave(void);
+/* Loads a module: CKR_OK, or an error with a message. The flags are P11_KIT_MODULE_... and P11_LOAD_... */
+CK_RV p11_module_load(const char *path, int flags, void **list);
+/* Releases a list, and unloads everything if nothing is in use. */
+void p11_module_give_up(void *list);
 
 /* proxy.c */
 void p11_proxy_api(struct p11_host *host);

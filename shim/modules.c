@@ -198,21 +198,26 @@ P11_EXPORT void p11_kit_modules_finalize_and_release(CK_FUNCTION_LIST **modules)
 	release_all(modules);
 }
 
-P11_EXPORT CK_FUNCTION_LIST *p11_kit_module_load(const char *module_path, int flags)
+CK_RV p11_module_load(const char *path, int flags, void **list)
 {
-	p11_return_val_if_fail(module_path != NULL, NULL);
 	p11_message_clear();
 	const struct p11_engine *engine = p11_engine_get();
 	if (!engine)
-		return NULL;
+		return CKR_GENERAL_ERROR;
 	if (!p11_load_enter()) {
-		p11_message("module %s loads modules while it is being loaded itself, again and again", module_path);
-		return NULL;
+		p11_message("module %s loads modules while it is being loaded itself, again and again", path);
+		return CKR_FUNCTION_FAILED;
 	}
-	void *list = NULL;
-	CK_RV rv = engine->module_load((char *)module_path, flags & P11_KIT_MODULE_MASK, &list);
+	CK_RV rv = engine->module_load((char *)path, flags, list);
 	p11_load_leave();
-	return rv == CKR_OK ? list : NULL;
+	return rv;
+}
+
+P11_EXPORT CK_FUNCTION_LIST *p11_kit_module_load(const char *module_path, int flags)
+{
+	p11_return_val_if_fail(module_path != NULL, NULL);
+	void *list = NULL;
+	return p11_module_load(module_path, flags & P11_KIT_MODULE_MASK, &list) == CKR_OK ? list : NULL;
 }
 
 P11_EXPORT CK_RV p11_kit_module_initialize(CK_FUNCTION_LIST *module)
@@ -237,4 +242,11 @@ P11_EXPORT void p11_kit_module_release(CK_FUNCTION_LIST *module)
 	p11_return_if_fail(module != NULL);
 	p11_message_clear();
 	release_one(module);
+}
+
+void p11_module_give_up(void *list)
+{
+	p11_message_clear();
+	release_one(list);
+	sweep();
 }

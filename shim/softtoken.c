@@ -16,12 +16,12 @@
 static p11_token_call token_call;
 static void (*token_warm)(void);
 
-bool p11_engine_bind(void *dl)
+const char *p11_engine_bind(void *dl)
 {
 	p11_token_start start = (p11_token_start)dlsym(dl, "p11mux_engine_token_start");
 	token_call = (p11_token_call)dlsym(dl, "p11mux_engine_token_call");
 	token_warm = (void (*)(void))dlsym(dl, "p11mux_engine_warm");
-	return start && token_call && token_warm && start(P11_ENGINE_ABI) == 0;
+	return start && token_call && token_warm && start(P11_ENGINE_ABI) == 0 ? NULL : P11_OTHER_BUILD;
 }
 
 /* The token's engine is its own. */

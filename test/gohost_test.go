@@ -4,15 +4,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
-// goProgram builds one of the Go programs below this directory, with cgo.
-func goProgram(t testing.TB, name string) string {
+// goProgram builds one of the Go programs below this directory, with cgo. flags are for go build; what is built with
+// different ones are different programs.
+func goProgram(t testing.TB, name string, flags ...string) string {
 	t.Helper()
-	return once(t, name, func() string {
-		path := filepath.Join(workDir, "bin", name)
-		cmd := exec.Command("go", "build", "-o", path, "./"+name)
+	file := strings.ReplaceAll(name+strings.Join(flags, ""), "/", "_")
+	return once(t, file, func() string {
+		path := filepath.Join(workDir, "bin", file)
+		cmd := exec.Command("go", slices.Concat([]string{"build", "-o", path}, flags, []string{"./" + name})...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("go build: %v\n%s", err, out)

@@ -98,6 +98,9 @@ struct p11_proxy {
 	uint8_t major, minor;         /* version of the interface */
 };
 
+/* A flag of module_load beside those of p11-kit.h: the caller may pass a reserved pointer at C_Initialize. */
+#define P11_LOAD_RESERVED 0x100
+
 /* What the host program set; read by the engine at each load. */
 struct p11_settings {
 	const char *progname;        /* p11_kit_set_progname, or NULL for the automatic name */
@@ -244,18 +247,18 @@ struct p11_engine {
 typedef int (*p11_token_start)(uint32_t abi);
 typedef unsigned long (*p11_token_call)(int function, uintptr_t words[10]);
 
-/* p11mux_engine_start: takes the host, which must stay; 0, or -1 when the engine is of another build. */
+/* p11mux_engine_start: takes the host, which must stay; 0, or one of these. */
+#define P11_START_OTHER_BUILD (-1)
+#define P11_START_TAKEN       (-2) /* it has a host: there are two copies of the library in the process */
+#define P11_START_NO_MEMORY   (-3)
 typedef int (*p11_engine_start)(struct p11_host *host);
 
 /*
  * How a Go program that has an engine in it is found by the shim: one engine
- * serves the process then, and its counts are everybody's. An ELF note in the
- * program (or in the library that holds the engine) leads to this; the note's
- * name is P11_OFFER_NAME, its type P11_OFFER_TYPE, and its descriptor the
- * distance from itself to the structure, a signed 64-bit number.
+ * serves the process then, and its counts are everybody's. The note
+ * P11_NOTE_OFFER (note.h) in the program, or in the library that holds the
+ * engine, leads to this.
  */
-#define P11_OFFER_NAME "p11mux"
-#define P11_OFFER_TYPE 1
 struct p11_offer {
 	uint32_t abi;  /* P11_ENGINE_ABI */
 	int32_t pid;   /* the process that the engine lives in; 0: it is not to be joined */

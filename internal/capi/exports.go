@@ -9,6 +9,7 @@ struct p11_init_args { void *functions[4]; unsigned long flags; void *reserved; 
 import "C"
 
 import (
+	"sync"
 	"unsafe"
 
 	"github.com/p11mux/p11mux/ck"
@@ -21,8 +22,11 @@ import (
 // ABI marks what shim and engine of one build say to each other.
 const ABI uint32 = C.P11_ENGINE_ABI
 
-// The engine of this process; set once, before anything else is called.
-var it *engine.Engine
+// The engine of this process; set once, before anything else is called, by whoever holds starting.
+var (
+	it       *engine.Engine
+	starting sync.Mutex
+)
 
 // contain ends a panic, which can only be a fault of ours, at the C edge: the host lives on, and the call fails.
 func contain(rv *C.ulong) {
@@ -34,7 +38,12 @@ func contain(rv *C.ulong) {
 //export p11mux_engine_start
 func p11mux_engine_start(host *C.struct_p11_host) C.int {
 	if uint32(host.abi) != ABI {
-		return -1
+		return C.P11_START_OTHER_BUILD
+	}
+	starting.Lock()
+	defer starting.Unlock()
+	if it != nil {
+		return C.P11_START_TAKEN
 	}
 	C.p11_engine_host = host
 	native.SetGuard(unsafe.Pointer(host.load_lock), unsafe.Pointer(host.load_unlock))
@@ -46,7 +55,7 @@ func p11mux_engine_start(host *C.struct_p11_host) C.int {
 		HomeOf: conf.HomeOf,
 	}}, process.Registry())
 	if it == nil {
-		return -1
+		return C.P11_START_NO_MEMORY
 	}
 	adoptRecords(it)
 	C.p11_host_adopt_handles()

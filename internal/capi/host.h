@@ -19,6 +19,7 @@ int p11_host_proxy_prepare(struct p11_proxy *proxy);
 int p11_host_proxy_slots(struct p11_proxy *proxy, uint64_t room);
 /* offer.c */
 void p11_offer_make(void);
+const struct p11_offer *p11_offer_made(void);
 
 /* Records and handles as the engine is started; handles are given to p11mux_engine_adopt. */
 struct p11_record *p11_host_record_first(void);

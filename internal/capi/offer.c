@@ -1,7 +1,9 @@
 /* What the shim of this process finds us by; see struct p11_offer. */
+#define _GNU_SOURCE
 #include <unistd.h>
 
 #include "host.h"
+#include "note.h"
 #include "_cgo_export.h"
 
 /* In an engine of its own (engine.so) nobody calls p11_offer_make, and it is not to be joined. */
@@ -13,17 +15,14 @@ __attribute__((visibility("hidden"), used)) struct p11_offer p11_offer = {
 #undef P11_ENGINE_FUNCTION
 };
 
-_Static_assert(sizeof P11_OFFER_NAME == 7 && P11_OFFER_TYPE == 1, "the note below says so");
-
-__asm__(".pushsection .note.p11mux, \"a\", @note\n"
-        ".balign 4\n"
-        ".long 7, 8, 1\n" /* sizes of name and descriptor, type */
-        ".asciz \"p11mux\"\n"
-        ".balign 4\n"
-        ".quad p11_offer - .\n"
-        ".popsection\n");
+P11_NOTE(P11_NOTE_OFFER, p11_offer);
 
 void p11_offer_make(void)
 {
 	__atomic_store_n(&p11_offer.pid, (int32_t)getpid(), __ATOMIC_RELEASE);
+}
+
+const struct p11_offer *p11_offer_made(void)
+{
+	return &p11_offer;
 }

@@ -29,6 +29,10 @@ const (
 	Verbose
 )
 
+// TakesReserved is a flag of [Engine.ModuleLoad] of our own: the caller may pass a reserved pointer at C_Initialize, whatever
+// the configuration says (P11_LOAD_RESERVED, internal/capi/engine_abi.h).
+const TakesReserved Flags = 0x100
+
 // A Handle is a managed function list, in the shim's memory.
 type Handle unsafe.Pointer
 
@@ -211,6 +215,9 @@ func (e *Engine) ModuleLoad(path string, flags Flags) (unsafe.Pointer, ck.RV) {
 	if list == nil {
 		e.registry.Sweep()
 		return nil, ck.CKR_HOST_MEMORY
+	}
+	if caller, ok := e.caller(Handle(list)).(interface{ TakeReserved() }); ok && flags&TakesReserved != 0 {
+		caller.TakeReserved()
 	}
 	return list, ck.CKR_OK
 }

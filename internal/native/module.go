@@ -16,6 +16,7 @@ type Module struct {
 	dl, list  unsafe.Pointer
 	listBytes int
 	functions *Functions
+	release   func() // of a module that is lent
 }
 
 // Adopt makes a Module of one that is loaded already: by the program itself, or by the process that this one was forked
@@ -23,6 +24,14 @@ type Module struct {
 // is.
 func Adopt(path string, dl, list unsafe.Pointer, listBytes int) *Module {
 	return &Module{path: path, dl: dl, list: list, listBytes: listBytes, functions: NewFunctions(list, listBytes)}
+}
+
+// Lent makes a Module of a function list that a library which shares modules, such as libp11-kit.so.0, has given us alone.
+// path is that of the module behind it, by which it is known: each of its lists is another one. Close calls release.
+func Lent(path string, list unsafe.Pointer, release func()) *Module {
+	m := Adopt(path, nil, list, ListBytes(list))
+	m.release = release
+	return m
 }
 
 // Path is what the module was loaded by.
@@ -38,9 +47,10 @@ func (m *Module) Bytes() int { return m.listBytes }
 func (m *Module) DL() unsafe.Pointer { return m.dl }
 
 // Same tells whether both are one module: one file that was loaded twice, by whatever names, or two files that give out
-// one function list.
+// one function list, or one module that was lent twice.
 func (m *Module) Same(other *Module) bool {
-	return m.list == other.list || m.dl != nil && m.dl == other.dl
+	return m.list == other.list || m.dl != nil && m.dl == other.dl ||
+		m.release != nil && other.release != nil && m.path == other.path
 }
 
 // Do executes a call by the module's function. A function that the module lacks gives CKR_FUNCTION_NOT_SUPPORTED.
@@ -48,6 +58,10 @@ func (m *Module) Do(ctx context.Context, call ck.Call) error { return m.function
 
 // Close unloads the module, unless it is loaded by others too. Nothing may be called in it from then on.
 func (m *Module) Close() {
+	if m.release != nil {
+		m.release()
+		m.release = nil
+	}
 	if m.dl != nil {
 		unload(m.dl)
 		m.dl = nil

@@ -1,6 +1,8 @@
 /* See library.h. */
 #include "library.h"
 
+#include "../c/counter.h"
+
 #include <dlfcn.h>
 #include <p11-kit/pkcs11.h>
 #include <sys/wait.h>
@@ -69,11 +71,5 @@ int library_fork(void)
 
 long library_count(const char *path, const char *counter)
 {
-	void *handle = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
-	long (*get)(const char *) = NULL;
-
-	if (handle == NULL)
-		return -1;
-	*(void **)&get = dlsym(handle, "counting_get");
-	return get ? get(counter) : -1; /* handle is kept, so that the counters outlive the module's use */
+	return counter_of(path, counter);
 }

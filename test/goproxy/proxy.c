@@ -30,6 +30,7 @@ int proxy_login(const char *label, const void *pin, size_t n)
 	CK_ULONG count = 16, i;
 	CK_TOKEN_INFO info;
 	CK_SESSION_HANDLE session;
+	CK_RV rv;
 	char padded[sizeof info.label];
 
 	memset(padded, ' ', sizeof padded);
@@ -44,7 +45,8 @@ int proxy_login(const char *label, const void *pin, size_t n)
 	slot = slots[i];
 	/* The login lasts as long as this session, which ends with the module. */
 	TRY(m->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &session) == CKR_OK);
-	TRY(m->C_Login(session, CKU_USER, (CK_BYTE *)pin, n) == CKR_OK);
+	rv = m->C_Login(session, CKU_USER, (CK_BYTE *)pin, n);
+	TRY(rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN); /* by somebody else in the process */
 	return 0;
 }
 
