@@ -48,8 +48,12 @@ func (s *Session) Find(ctx context.Context, template ...ck.Attribute) iter.Seq2[
 	return s.source().find(ctx, template)
 }
 
-// batch is how many objects are asked for, and described, at a time.
-const batch = 64
+const (
+	// batch is how many objects are asked for, and described, at a time.
+	batch = 64
+	// maxObjects is how many objects this package believes a token to have.
+	maxObjects = 1 << 22
+)
 
 func (x source) find(ctx context.Context, template []ck.Attribute) iter.Seq2[*Object, error] {
 	return func(yield func(*Object, error) bool) {
@@ -114,14 +118,14 @@ func (s *Session) search(ctx context.Context, template []ck.Attribute) (handles 
 			return nil, err
 		}
 		n := call.Objects.N
-		if n > batch {
+		if n > batch || len(handles) > maxObjects {
 			return nil, s.token.module().refused(call.Func(), ck.CKR_GENERAL_ERROR, errCount)
 		}
 		handles = append(handles, call.Objects.Buf[:n]...)
 		if n == 0 {
 			return handles, nil
 		}
-		if ctx.Err() != nil { // a module may never come to an end
+		if ctx.Err() != nil { // it may be many
 			return nil, s.token.module().canceled(call.Func(), ctx)
 		}
 	}

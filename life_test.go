@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"testing"
@@ -221,4 +222,30 @@ func TestCloseUnderLoad(t *testing.T) {
 	started.Wait()
 	f.must(m.Close())
 	wg.Wait()
+}
+
+// What is printed is a name, whatever others do with the thing meanwhile, and nothing that it holds.
+func TestPrinted(t *testing.T) {
+	f := openToken(t, WithPIN(PINString("secret")))
+	_, key := f.generate("P-256", "k")
+	const token = "pkcs11:model=softtoken;manufacturer=p11mux;serial=0001;token=p11mux%20demo"
+	for _, test := range []struct {
+		thing any
+		want  string
+	}{
+		{f.token.module(), "soft"}, {f.token.Slot(), "slot 0 of soft"}, {f.token, token}, {key, token + ";id=%6B;object=k;type=private"},
+		{f.Session, fmt.Sprintf("session %d with %s", f.handle, token)},
+	} {
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, err := f.Digest(f.ctx, ck.Mechanism{Type: ck.CKM_SHA256}, []byte("secret"))
+			f.must(err)
+		})
+		for _, format := range []string{"%v", "%+v", "%s"} {
+			if got := fmt.Sprintf(format, test.thing); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		}
+		wg.Wait()
+	}
 }

@@ -29,8 +29,8 @@ type Module struct {
 	life sync.RWMutex
 
 	mu       sync.Mutex
-	tokens   map[ck.SlotID]*Token  // the last ones seen; guarded by mu
-	sessions map[*Session]struct{} // that are open; guarded by mu
+	tokens   map[ck.SlotID]*Token          // the last ones seen; guarded by mu
+	sessions map[ck.SessionHandle]*Session // that are open; guarded by mu
 }
 
 // Name is the module's name in the configuration, or that of its file without ".so".
@@ -38,6 +38,9 @@ func (m *Module) Name() string { return m.name }
 
 // Path is the shared object that the module was loaded from.
 func (m *Module) Path() string { return m.path }
+
+// String is the module's name.
+func (m *Module) String() string { return m.name }
 
 // Close ends the use of the module: its sessions are closed and its objects are of no use any more. It waits for calls
 // that are under way. Closing twice is harmless.
@@ -51,7 +54,7 @@ func (m *Module) Close() error {
 	m.life.Lock() // no session is opened from here on
 	defer m.life.Unlock()
 	m.mu.Lock()
-	sessions := slices.Collect(maps.Keys(m.sessions))
+	sessions := slices.Collect(maps.Values(m.sessions))
 	m.mu.Unlock()
 	for _, s := range sessions {
 		s.over()

@@ -64,6 +64,9 @@ func (o *Object) URI() string {
 	return u.Format(uri.ForObjectOnToken)
 }
 
+// String gives the object's URI.
+func (o *Object) String() string { return o.URI() }
+
 // Object makes an object of a handle that came by other ways than this package's. CKR_OBJECT_HANDLE_INVALID if the session
 // has no such object.
 func (s *Session) Object(ctx context.Context, handle ck.ObjectHandle) (*Object, error) {

@@ -257,7 +257,7 @@ func TestLies(t *testing.T) {
 	}
 }
 
-// A search that never ends is ended by the context.
+// A search that never ends is ended by the context, and otherwise when there cannot be so many objects.
 func TestEndlessSearch(t *testing.T) {
 	soft := softtoken.New()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -274,6 +274,9 @@ func TestEndlessSearch(t *testing.T) {
 	})))
 	_, _, err := next(token.Find(ctx))
 	refused(t, "an endless search", err, context.Canceled)
+	// Without one, the memory of the process is not for the module to take.
+	_, _, err = next(token.Find(context.Background()))
+	refused(t, "an endless search without a context", err, ck.CKR_GENERAL_ERROR)
 }
 
 // A result that is longer than what is guessed is asked for again.

@@ -61,8 +61,9 @@ func WithCritical() Option { return func(o *options) { o.critical = true } }
 // why. Without it nobody is told. No PIN and no key is ever logged.
 func WithLogger(logger *slog.Logger) Option { return func(o *options) { o.logger = logger } }
 
-// WithPIN has tokens that need it logged in to when something is looked for by a URI that brings no PIN of its own, and
-// keys that want the PIN before each use given it. A PIN that the token has refused is not tried again, see [Token.Login].
+// WithPIN has a token that needs it logged in to when something is looked for by a URI that brings no PIN of its own, and
+// keys that want the PIN before each use given it. Where the URI may mean several tokens that need a login, none is tried,
+// for each wrong PIN counts: name one in the URI. A PIN that the token has refused is not tried again, see [Token.Login].
 func WithPIN(pin PIN) Option { return func(o *options) { o.pin = pin } }
 
 // WithMaxSessions limits the sessions that the pool of each token opens; 64 without it, and never more than the token

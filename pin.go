@@ -19,8 +19,9 @@ import (
 )
 
 // A PIN finds out a PIN when one is needed: it may ask a person, read a file, or know it. It is not called when nothing
-// needs to be logged in to. The octets belong to the caller, which wipes them after use; an error ends the login and
-// reaches who wanted it. It may be called from any goroutine.
+// needs to be logged in to. The octets that it returns are wiped after use, all that there is room for, so they must be its
+// own each time; an error ends the login and reaches who wanted it. It may be called from any goroutine, and must not log
+// in to the token itself: there is one login of a token at a time.
 //
 // A nil PIN has the token ask by itself, on a reader with a keypad for example (PKCS#11 3.2 §5.6,
 // CKF_PROTECTED_AUTHENTICATION_PATH). Being a function, a PIN prints as an address, not as what it knows.

@@ -198,3 +198,108 @@ func TestTokenReplaced(t *testing.T) {
 	_, err = f.Sign(f.ctx, ck.Mechanism{Type: ck.CKM_ECDSA}, key, hashed(crypto.SHA256))
 	refused(t, "its key in its session", err, ck.CKR_KEY_HANDLE_INVALID)
 }
+
+// A module may give the handle of a session that ended with its token's removal to another one. Who has the former session
+// gets an error, and does nothing to the new one.
+func TestSessionHandleComesBack(t *testing.T) {
+	soft := softtoken.New()
+	var closed, opened atomic.Int32
+	const handle = 7 // all sessions have it
+	var real ck.SessionHandle
+	f := use(t, load(t, module.Func(func(ctx context.Context, call ck.Call) error {
+		switch call := call.(type) {
+		case *ck.OpenSessionCall:
+			opened.Add(1)
+			err := soft.Do(ctx, call)
+			real, call.Session = call.Session, handle
+			return err
+		case *ck.CloseSessionCall:
+			closed.Add(1)
+		}
+		if session := ck.SessionOf(call); session != nil {
+			*session = real
+			defer func() { *session = handle }()
+		}
+		return soft.Do(ctx, call)
+	})), softtoken.UserPIN)
+	old := f.Session // took the handle of the one that Login left in the pool
+	s, err := f.token.OpenSession(f.ctx, ReadOnly)
+	f.must(err)
+	_, err = old.Digest(f.ctx, ck.Mechanism{Type: ck.CKM_SHA256}, nil)
+	refused(t, "the former session", err, ck.CKR_SESSION_HANDLE_INVALID)
+	if errors.Is(err, ErrClosed) {
+		t.Errorf("nobody closed it: %v", err)
+	}
+	f.must(old.Close())
+	if closed.Load() != 0 {
+		t.Error("the new session was closed")
+	}
+	_, err = s.Digest(f.ctx, ck.Mechanism{Type: ck.CKM_SHA256}, nil)
+	f.must(err)
+	// The pool's session is gone too, and another one takes its place.
+	f.must(f.token.With(f.ctx, func(s *Session) error {
+		_, err := s.Info(f.ctx)
+		return err
+	}))
+	if opened.Load() != 4 || closed.Load() != 0 {
+		t.Errorf("%d sessions opened and %d closed", opened.Load(), closed.Load())
+	}
+}
+
+// A watched context tells when somebody has looked whether it is over.
+type watched struct {
+	context.Context
+	looked func()
+}
+
+func (w *watched) Err() error {
+	defer w.looked()
+	return w.Context.Err()
+}
+
+// Who waits for a session that others use waits no longer than his context.
+func TestSessionWaits(t *testing.T) {
+	soft := softtoken.New()
+	var slow atomic.Bool
+	inside, goOn := make(chan struct{}), make(chan struct{})
+	f := use(t, load(t, module.Func(func(ctx context.Context, call ck.Call) error {
+		if _, ok := call.(*ck.GenerateRandomCall); ok && slow.Load() {
+			inside <- struct{}{}
+			<-goOn
+		}
+		return soft.Do(ctx, call)
+	})), softtoken.UserPIN)
+	slow.Store(true)
+	var wg sync.WaitGroup
+	wg.Go(func() { f.must(f.Random(f.ctx, make([]byte, 8))) })
+	<-inside
+	ctx, cancel := context.WithCancelCause(f.ctx)
+	bored := errors.New("bored")
+	ended := make(chan error)
+	for range 8 {
+		begun := make(chan struct{})
+		go func() {
+			_, err := f.Info(&watched{Context: ctx, looked: sync.OnceFunc(func() { close(begun) })})
+			ended <- err
+		}()
+		<-begun
+	}
+	cancel(bored)
+	for range 8 {
+		refused(t, "a call that waits", <-ended, bored)
+	}
+	patient, stop := context.WithCancel(f.ctx)
+	defer stop()
+	for range 8 {
+		wg.Go(func() {
+			if _, err := f.Info(patient); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	goOn <- struct{}{}
+	wg.Wait()
+	slow.Store(false)
+	_, err := f.Info(f.ctx)
+	f.must(err)
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -27,7 +28,7 @@ const (
 // [Token.With] and the objects that [Token.Find] gives. An operation in parts occupies its session: one of the same kind
 // gives CKR_OPERATION_ACTIVE until it is over (PKCS#11 3.2 §5).
 //
-// Contexts are looked at before a call, and while one waits. A call of a module in this process cannot be interrupted.
+// A context ends the wait for the session's other calls. A call of a module in this process cannot be interrupted.
 type Session struct {
 	token      *Token
 	handle     ck.SessionHandle
@@ -36,7 +37,8 @@ type Session struct {
 	broken     atomic.Bool
 
 	mu     sync.Mutex
-	closed atomic.Bool // written with mu
+	closed atomic.Bool // written with mu, but for what taken says
+	taken  atomic.Bool // it was lost, and the module has given its handle to another session
 	active int         // operations in parts; guarded by mu
 	unsure bool        // an operation may have been left behind; guarded by mu
 	// The calls that are made often, used again each time so that nothing has to be allocated, and room for their
@@ -79,9 +81,15 @@ func (m *Module) openSession(ctx context.Context, s *Session, call *ck.OpenSessi
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.sessions == nil {
-		m.sessions = make(map[*Session]struct{})
+		m.sessions = make(map[ck.SessionHandle]*Session)
 	}
-	m.sessions[s] = struct{}{}
+	if old := m.sessions[s.handle]; old != nil {
+		// The module has closed that one by itself, when the token was removed. It must not be used, nor closed: that would
+		// be done to the new one.
+		old.taken.Store(true)
+		old.closed.Store(true)
+	}
+	m.sessions[s.handle] = s
 	return nil
 }
 
@@ -95,6 +103,11 @@ func (t *Token) note(s *Session, err error) {
 
 // Token is the token that the session is with.
 func (s *Session) Token() *Token { return s.token }
+
+// String names the session by its handle and its token's URI.
+func (s *Session) String() string {
+	return "session " + strconv.FormatUint(uint64(s.handle), 10) + " with " + s.token.String()
+}
 
 // gone tells whether the session is no more.
 func (s *Session) gone() bool {
@@ -121,7 +134,9 @@ func (s *Session) Close() error {
 	clear(s.result)
 	m := s.token.module()
 	m.mu.Lock()
-	delete(m.sessions, s)
+	if m.sessions[s.handle] == s {
+		delete(m.sessions, s.handle)
+	}
 	m.mu.Unlock()
 	if err != nil && isLost(ck.RVOf(err)) {
 		return nil
@@ -137,22 +152,56 @@ func (s *Session) over() {
 	clear(s.result)
 }
 
+var errTaken = errors.New("the token was removed since the session was opened")
+
 // lock takes the session for one or several calls.
 func (s *Session) lock(f ck.Func) error {
 	s.mu.Lock()
-	if s.closed.Load() {
-		s.mu.Unlock()
-		return s.token.module().refused(f, ck.CKR_SESSION_HANDLE_INVALID, ErrClosed)
+	return s.locked(f)
+}
+
+// locked gives the session back if it is closed.
+func (s *Session) locked(f ck.Func) error {
+	if !s.closed.Load() {
+		return nil
 	}
-	return nil
+	s.mu.Unlock()
+	reason := ErrClosed
+	if s.taken.Load() {
+		reason = errTaken
+	}
+	return s.token.module().refused(f, ck.CKR_SESSION_HANDLE_INVALID, reason)
 }
 
 // begin takes the session for an operation, unless the context is over.
 func (s *Session) begin(ctx context.Context, f ck.Func) error {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || !s.mu.TryLock() && !s.wait(ctx) {
 		return s.token.module().canceled(f, ctx)
 	}
-	return s.lock(f)
+	return s.locked(f)
+}
+
+// wait takes the lock, which somebody has; false if the context ends first.
+func (s *Session) wait(ctx context.Context) bool {
+	if ctx.Done() == nil {
+		s.mu.Lock()
+		return true
+	}
+	got := make(chan struct{})
+	go func() {
+		s.mu.Lock()
+		select {
+		case got <- struct{}{}:
+		case <-ctx.Done():
+			s.mu.Unlock() // nobody wants it any more
+		}
+	}()
+	select {
+	case <-got:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // do makes a call. The session must have been taken, which keeps its module from being closed meanwhile.

@@ -3,6 +3,7 @@ package p11mux
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"github.com/p11mux/p11mux/ck"
 )
@@ -19,6 +20,11 @@ func (s *Slot) Module() *Module { return s.module }
 
 // ID is the slot's number.
 func (s *Slot) ID() ck.SlotID { return s.id }
+
+// String names the slot by its number and its module.
+func (s *Slot) String() string {
+	return "slot " + strconv.FormatUint(uint64(s.id), 10) + " of " + s.module.name
+}
 
 // Info describes the slot (C_GetSlotInfo, PKCS#11 3.2 §5.5).
 func (s *Slot) Info(ctx context.Context) (ck.SlotInfo, error) {

@@ -60,6 +60,9 @@ func (t *Token) URI() string {
 	return u.Format(uri.ForToken)
 }
 
+// String gives the token's URI.
+func (t *Token) String() string { return t.URI() }
+
 // Mechanisms lists what the token can do.
 func (t *Token) Mechanisms(ctx context.Context) ([]ck.MechanismType, error) {
 	call := &ck.GetMechanismListCall{Slot: t.slot.id}
