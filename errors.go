@@ -28,7 +28,12 @@ func (m *Module) failed(f ck.Func, err error) error {
 	case ck.RV:
 		return &ck.CallError{Module: m.name, Call: f.String(), RV: err}
 	case *ck.CallError:
-		return err
+		if err.Module != "" {
+			return err
+		}
+		named := *err // the layers below do not know the name
+		named.Module = m.name
+		return &named
 	}
 	return &ck.CallError{Module: m.name, Call: f.String(), RV: ck.RVOf(err), Err: err}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/internal/softtoken"
 	"github.com/p11mux/p11mux/managed"
+	"github.com/p11mux/p11mux/module"
 )
 
 func TestAfterClose(t *testing.T) {
@@ -156,6 +157,17 @@ func TestErrorsNameTheCall(t *testing.T) {
 	}
 	if e, ok := errors.AsType[*ck.CallError](err); !ok || e.RV != ck.CKR_SLOT_ID_INVALID || e.Call != "C_GetSlotInfo" {
 		t.Errorf("%#v", err)
+	}
+	// So do errors that are found on the way to the module.
+	short := load(t, module.Func(func(ctx context.Context, call ck.Call) error {
+		if _, ok := call.(*ck.GetInfoCall); ok {
+			return &ck.CallError{Call: "C_GetInfo", RV: ck.CKR_HOST_MEMORY, Err: errors.New("no memory for the call")}
+		}
+		return nil
+	}))
+	_, err = short.Info(f.ctx)
+	if want := "soft: C_GetInfo: CKR_HOST_MEMORY: no memory for the call"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 
