@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -128,9 +129,15 @@ func refusal(user ck.UserType, pin []byte) (mark [sha256.Size]byte) {
 	if user == ck.CKU_CONTEXT_SPECIFIC {
 		user = ck.CKU_USER // it is that one's PIN
 	}
+	// A hash keeps a copy of what does not fill a block, so whole blocks are what it gets.
+	const length, block = 8, sha256.BlockSize
+	data := make([]byte, (length+1+len(pin)+block-1)/block*block)
+	defer clear(data)
+	binary.LittleEndian.PutUint64(data, uint64(len(pin)))
+	data[length] = byte(user)
+	copy(data[length+1:], pin)
 	h := hmac.New(sha256.New, refusalKey())
-	_, _ = h.Write([]byte{byte(user)})
-	_, _ = h.Write(pin)
+	_, _ = h.Write(data)
 	h.Sum(mark[:0])
 	return mark
 }

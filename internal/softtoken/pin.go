@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/binary"
 
 	"github.com/p11mux/p11mux/ck"
 )
@@ -32,10 +33,14 @@ func (p *pin) set(value []byte) {
 	p.wrong = 0
 }
 
-// hash gives the salted hash of a PIN. The only copy of the PIN that it makes is wiped.
+// hash gives the salted hash of a PIN. The only copy of the PIN that it makes is wiped: of data in whole blocks, the hash
+// itself keeps none.
 func (p *pin) hash(value []byte) [sha256.Size]byte {
-	buf := make([]byte, len(p.salt)+len(value))
-	copy(buf[copy(buf, p.salt[:]):], value)
+	const length, block = 8, sha256.BlockSize
+	buf := make([]byte, (len(p.salt)+length+len(value)+block-1)/block*block)
+	n := copy(buf, p.salt[:])
+	binary.LittleEndian.PutUint64(buf[n:], uint64(len(value)))
+	copy(buf[n+length:], value)
 	sum := sha256.Sum256(buf)
 	clear(buf)
 	return sum
