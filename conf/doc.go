@@ -1,7 +1,7 @@
 // Package conf reads p11-kit's configuration: the global files (pkcs11.conf)
 // and the directories of module files (NAME.module).
 //
-// The behaviour is that of abi.md section 3 with one change of principle:
+// The behaviour is that of p11-kit (abi.md 3, see CONTRIBUTING.md) with one change of principle:
 // nothing that stands in a configuration file makes the whole load fail. Load
 // always returns what could be understood and a list of [Problem] values,
 // each of which names its file and line. The rules are:

@@ -1,7 +1,7 @@
 // Package uri parses, formats and matches PKCS#11 URIs (RFC 7512), which name
 // modules, slots, tokens and objects: "pkcs11:token=work;type=private?pin-source=file:/run/pin".
 //
-// The behaviour is that of docs/abi section 4. What to know before relying on
+// The behaviour is that of p11-kit (abi.md 4, see CONTRIBUTING.md). What to know before relying on
 // a URI for a decision:
 //
 //   - Parsing succeeds with attributes that it does not know or that cannot be

@@ -3,7 +3,7 @@ package uri
 import "strconv"
 
 // A Code is a kind of error, with the number that the C library has for it
-// (docs/abi 1.3). Errors of this package wrap one: errors.Is(err, ErrBadSyntax).
+// (abi.md 1.3). Errors of this package wrap one: errors.Is(err, ErrBadSyntax).
 type Code int8
 
 const (

@@ -20,7 +20,7 @@ func (u *URI) String() string {
 func (u *URI) GoString() string { return u.String() }
 
 // Format returns the URI as text, with those attributes of the path that t asks
-// for (docs/abi 4.2). All attributes of the query are there whatever t is, the PIN
+// for (abi.md 4.2). All attributes of the query are there whatever t is, the PIN
 // among them: the text is as secret as the PIN is. See [URI.String] and
 // [URI.WithoutPIN]. Attributes that have no name in URIs are left out, and so is
 // the mark of being unrecognized.

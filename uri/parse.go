@@ -21,7 +21,7 @@ func Parse(text string, t Type) (*URI, error) {
 	return u, nil
 }
 
-// Parse replaces the URI by what text says (docs/abi 4.1). The text is not changed
+// Parse replaces the URI by what text says (abi.md 4.1). The text is not changed
 // or kept, and no copy of it is left in memory but in the URI. If it does not begin
 // with "pkcs11:" or has a NUL in it, the URI is left as it was; with other errors
 // it has the attributes that stand before the error, and is not to be used.

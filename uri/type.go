@@ -1,7 +1,7 @@
 package uri
 
 // Type says what a URI is for, and so which of its path attributes count
-// (P11KitUriType, docs/abi 1.3). An attribute of the path that is not for one of
+// (P11KitUriType, abi.md 1.3). An attribute of the path that is not for one of
 // the given things is not recognized when parsed, and left out when formatted.
 // The query is the same for all types.
 type Type uint16

@@ -67,7 +67,7 @@ func (u *URI) SetLibraryVersion(v ck.Version) {
 func (u *URI) SlotID() (id ck.SlotID, ok bool) { return u.slotID, u.hasSlotID }
 
 // SetSlotID sets slot-id. The greatest possible number stands for none and
-// removes it (docs/abi 1.4.3). A URI with a number beyond 2^63-1 cannot be parsed.
+// removes it (abi.md 1.4.3). A URI with a number beyond 2^63-1 cannot be parsed.
 func (u *URI) SetSlotID(id ck.SlotID) {
 	u.slotID, u.hasSlotID = id, id != ^ck.SlotID(0)
 	if !u.hasSlotID {
