@@ -175,7 +175,7 @@ func (m *Module) Tokens(ctx context.Context) iter.Seq2[*Token, error] {
 			switch {
 			case err != nil && isLost(ck.RVOf(err)) && !m.closed.Load():
 				continue
-			case err == nil && t.info.Flags&ck.CKF_TOKEN_INITIALIZED == 0:
+			case err == nil && !t.has(ck.CKF_TOKEN_INITIALIZED):
 				continue
 			}
 			if !yield(t, err) {

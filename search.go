@@ -154,7 +154,7 @@ func (s *search) notFound(what string, errs []error) error {
 // needLogin gives those of the tokens that want a PIN.
 func needLogin(tokens []*Token) (found []*Token) {
 	for _, t := range tokens {
-		if t.info.Flags&ck.CKF_LOGIN_REQUIRED != 0 {
+		if t.has(ck.CKF_LOGIN_REQUIRED) {
 			found = append(found, t)
 		}
 	}

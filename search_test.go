@@ -10,6 +10,7 @@ import (
 	"encoding/asn1"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/p11mux/p11mux/ck"
@@ -307,6 +308,45 @@ func TestNotFoundHints(t *testing.T) {
 		refused(t, test.uri, err, ErrNotFound)
 		if err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v does not say %s", err, test.want)
+		}
+	}
+}
+
+// A token that gets its first PIN while it is in use wants a login from then on.
+func TestSearchSeesFlags(t *testing.T) {
+	soft := softtoken.New()
+	var tries atomic.Int32
+	var missing atomic.Uint64 // flags
+	m := load(t, module.Func(func(ctx context.Context, call ck.Call) error {
+		if _, ok := call.(*ck.LoginCall); ok {
+			tries.Add(1)
+		}
+		err := soft.Do(ctx, call)
+		if info, ok := call.(*ck.GetTokenInfoCall); ok {
+			info.Info.Flags &^= ck.Flags(missing.Load())
+		}
+		return err
+	}), WithPIN(PINString(softtoken.UserPIN)))
+	ctx := context.Background()
+	for _, state := range []struct {
+		missing ck.Flags
+		tokens  int
+		tries   int32
+	}{{ck.CKF_TOKEN_INITIALIZED | ck.CKF_LOGIN_REQUIRED, 0, 0}, {ck.CKF_LOGIN_REQUIRED, 1, 0}, {0, 1, 1}} {
+		missing.Store(uint64(state.missing))
+		n := 0
+		for _, err := range m.Tokens(ctx) {
+			if n++; err != nil {
+				t.Error(err)
+			}
+		}
+		_, err := m.PrivateKey(ctx, "pkcs11:object=none")
+		refused(t, "a key that there is not", err, ErrNotFound)
+		if n != state.tokens || tries.Load() != state.tries {
+			t.Errorf("without %x: %d tokens and %d logins, want %d and %d", state.missing, n, tries.Load(), state.tokens, state.tries)
+		}
+		if _, err := m.Slot(0).Token(ctx); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -51,6 +51,7 @@ func (s *Slot) Token(ctx context.Context) (*Token, error) {
 	defer m.mu.Unlock()
 	known := m.tokens[s.id]
 	if known != nil && known.is(&info) {
+		known.flags.Store(uint64(info.Flags)) // a first PIN makes a login required
 		return known, nil
 	}
 	if m.tokens == nil {

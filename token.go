@@ -16,7 +16,8 @@ import (
 // have to be looked for again.
 type Token struct {
 	slot  *Slot
-	info  ck.TokenInfo // as it was when the token was first seen
+	info  ck.TokenInfo  // as it was when the token was first seen
+	flags atomic.Uint64 // as they were when it was last seen
 	pool  pool
 	login login
 	// generation counts how often the token's sessions were lost. Handles of one generation say nothing in another.
@@ -25,6 +26,7 @@ type Token struct {
 
 func newToken(s *Slot, info ck.TokenInfo) *Token {
 	t := &Token{slot: s, info: info}
+	t.flags.Store(uint64(info.Flags))
 	t.pool = pool{token: t, limit: s.module.options.maxSessions}
 	if n := info.MaxSessionCount; n != ck.CK_EFFECTIVELY_INFINITE && n != ck.CK_UNAVAILABLE_INFORMATION {
 		t.pool.limit = int(min(n, uint64(t.pool.limit)))
@@ -38,6 +40,9 @@ func (t *Token) is(info *ck.TokenInfo) bool {
 	return t.info.SerialNumber == info.SerialNumber && t.info.Label == info.Label && t.info.Model == info.Model &&
 		t.info.ManufacturerID == info.ManufacturerID
 }
+
+// has tells whether the token had a flag when it was last seen.
+func (t *Token) has(flag ck.Flags) bool { return ck.Flags(t.flags.Load())&flag != 0 }
 
 // lost notes that the sessions of a generation are gone.
 func (t *Token) lost(generation uint32) { t.generation.CompareAndSwap(generation, generation+1) }
