@@ -52,21 +52,53 @@ func withCard(t *testing.T, c *command) {
 	}
 }
 
+// eachTogether runs f for the two programs, with what their compiler is to be told.
+func eachTogether(t *testing.T, f func(t *testing.T, name string, args []string)) {
+	t.Helper()
+	for name, packages := range map[string][]string{"nss": {"gnutls", "nss"}, "gck": {"gnutls", "gck-1"}} {
+		t.Run(name, func(t *testing.T) { f(t, "together-"+name, togetherArgs(t, name, packages...)) })
+	}
+}
+
+// plainTogether builds such a program as it is.
+func plainTogether(t *testing.T, name string, args []string) string {
+	t.Helper()
+	return once(t, name, func() string { return cc(t, "bin/"+name, args...) })
+}
+
 // TestTogether runs programs in which two libraries use one token: GnuTLS and NSS, as in a mail client, and GnuTLS and
 // libgck with libgcr. Either starts first and either ends first; the other goes on, and the first comes back.
 func TestTogether(t *testing.T) {
-	for _, tc := range []struct {
-		name     string
-		packages []string
-	}{
-		{"nss", []string{"gnutls", "nss"}},
-		{"gck", []string{"gnutls", "gck-1"}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			path := once(t, "together-"+tc.name, func() string {
-				return cc(t, "bin/together-"+tc.name, togetherArgs(t, tc.name, tc.packages...)...)
-			})
-			runCases(t, path, withCard)
+	eachTogether(t, func(t *testing.T, name string, args []string) {
+		runCases(t, plainTogether(t, name, args), withCard)
+	})
+}
+
+// TestTogetherSanitized runs the same with the C half of our library, and the program, built with sanitizers.
+func TestTogetherSanitized(t *testing.T) {
+	eachTogether(t, func(t *testing.T, name string, args []string) {
+		path := once(t, memory+"/"+name, func() string {
+			return cc(t, "bin-"+memory+"/"+name, append([]string{"-fsanitize=" + memory, "-fno-sanitize-recover=undefined"}, args...)...)
 		})
-	}
+		for _, story := range []string{"gnutls_starts_gnutls_ends", "gnutls_starts_other_ends"} {
+			t.Run(story, func(t *testing.T) {
+				t.Parallel()
+				c := command{path: path, args: []string{story}, lib: oursWatched}
+				withCard(t, &c)
+				maps.Copy(c.env, sanitizerEnv)
+				checkSanitized(t, c.run(t))
+			})
+		}
+	})
+}
+
+// TestTogetherWatched runs the same, as it is, in valgrind, which follows it into the child.
+func TestTogetherWatched(t *testing.T) {
+	eachTogether(t, func(t *testing.T, name string, args []string) {
+		t.Parallel()
+		c := command{args: []string{"other_starts_gnutls_ends"}, lib: ours}
+		c.path, c.args = watch(t, plainTogether(t, name, args), c.args)
+		withCard(t, &c)
+		c.mustRun(t)
+	})
 }
