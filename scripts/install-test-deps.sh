@@ -32,7 +32,7 @@ libgck-1-dev              libgck,
 libgcr-base-3-1           and libgcr
 valgrind                  watches what those do to memory
 default-jre-headless      keytool, a consumer on the provider of Java
-util-linux                unshare, for the chroot test of an ordinary user
+util-linux                unshare and mount, for programs that are to see another system; as an ordinary user too
 '
 
 # These are unpacked into build/unpacked and not installed: to install sssd changes who may log in to this machine.

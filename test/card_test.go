@@ -48,9 +48,7 @@ func TestSSSD(t *testing.T) {
 		card := l.card(t)
 		certificates := make(map[string]string) // how p11_child shows them
 		for _, label := range []string{"rsa", "ec"} {
-			file, cert := card.certificate(t, label)
-			card.run(t, "p11tool", "--login", "--write", "--load-certificate", file, "--label", label,
-				"--id", hex.EncodeToString([]byte(label)), "pkcs11:token=token")
+			_, cert := card.certify(t, label)
 			certificates[label] = base64.StdEncoding.EncodeToString(cert.Raw)
 		}
 		writeFile(t, card.file("trusted"), string(l.tok.read(t, "rsa.pem"))+string(l.tok.read(t, "ec.pem")))
@@ -80,7 +78,7 @@ func TestSSSD(t *testing.T) {
 		}
 		one := []string{"exit 0\n0\ntoken\n" + cardModule(t) + "\n", "the certificate of "}
 		pre(one, "--ca_db="+card.file("rsa.pem"))
-		pre(one, "--ca_db="+card.file("ec.pem"))
+		pre(one, "--ca_db="+card.file("ec.pem"), "--wait_for_card")
 		pre(one, "--ca_db="+card.file("rsa.pem"), "--uri=pkcs11:token=token;slot-manufacturer=SoftHSM%20project")
 		pre([]string{"exit 1\n"}, "--ca_db="+card.file("rsa.pem"), "--uri=pkcs11:token=other")
 		pre([]string{"exit 1\n"}, "--ca_db="+card.file("rsa.pem"), "--uri=pkcs11")

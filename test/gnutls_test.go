@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -118,6 +119,15 @@ func (g linked) certificate(t *testing.T, label string) (string, *x509.Certifica
 	return file, cert
 }
 
+// certify is certificate, and has p11tool write the certificate to the token, under the id of its key.
+func (g linked) certify(t *testing.T, label string) (string, *x509.Certificate) {
+	t.Helper()
+	file, cert := g.certificate(t, label)
+	g.run(t, "p11tool", "--login", "--write", "--load-certificate", file, "--label", label,
+		"--id", hex.EncodeToString([]byte(label)), "pkcs11:token=token")
+	return file, cert
+}
+
 // fromPEM gives what a PEM block of a kind holds.
 func fromPEM(t *testing.T, text, kind string) []byte {
 	t.Helper()
@@ -136,11 +146,10 @@ func TestGnuTLSKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			file, cert := g.certificate(t, label)
+			_, cert := g.certify(t, label)
 			if !bytes.Equal(cert.RawSubjectPublicKeyInfo, want) {
 				t.Errorf("the certificate of %s has another key", label)
 			}
-			g.run(t, "p11tool", "--login", "--write", "--load-certificate", file, "--label", label, "pkcs11:token=token")
 			exported := g.run(t, "p11tool", "--export", "pkcs11:token=token;type=cert;object="+label)
 			if !bytes.Equal(fromPEM(t, exported, "CERTIFICATE"), cert.Raw) {
 				t.Errorf("the certificate of %s is exported as another one: %s", label, exported)

@@ -28,9 +28,7 @@ func TestOpenConnect(t *testing.T) {
 	sameOnBoth(t, func(t *testing.T, l linked) []string {
 		var all []string
 		for _, label := range []string{"rsa", "ec"} {
-			file, cert := l.certificate(t, label)
-			l.run(t, "p11tool", "--login", "--write", "--load-certificate", file, "--label", label,
-				"--id", fmt.Sprintf("%x", label), "pkcs11:token=token")
+			_, cert := l.certify(t, label)
 			gateway := newGateway(t, cert)
 			pinned := sha256.Sum256(gateway.Certificate().RawSubjectPublicKeyInfo)
 			l.tok.secret(t, "pin", pin)

@@ -96,7 +96,7 @@ func TestTogetherSanitized(t *testing.T) {
 func TestTogetherWatched(t *testing.T) {
 	eachTogether(t, func(t *testing.T, name string, args []string) {
 		t.Parallel()
-		c := command{args: []string{"other_starts_gnutls_ends"}, lib: ours}
+		c := command{args: []string{"other_starts_gnutls_ends"}, lib: ours, timeout: patience}
 		c.path, c.args = watch(t, plainTogether(t, name, args), c.args)
 		withCard(t, &c)
 		c.mustRun(t)

@@ -52,7 +52,7 @@ static void fork_one(void)
 #ifdef __SANITIZE_ADDRESS__
 	return; /* its allocator may be locked in the child */
 #endif
-	rc = run_child(child, NULL, 30);
+	rc = run_child(child, NULL, 120);
 	if (rc != 0)
 		die("the child ends with %d", rc);
 }
