@@ -21,19 +21,36 @@ libnss3-tools             modutil and certutil, consumers on NSS
 openssl                   a consumer with its PKCS#11 engine
 libengine-pkcs11-openssl  that engine
 gnutls-bin                p11tool, certtool, gnutls-cli and gnutls-serv, consumers of URIs and PINs
+openconnect               a consumer on GnuTLS
+systemd                   systemd-cryptenroll, which opens the library at run time
+libtalloc2                for the program of sssd, see below
+libdhash1                 for the same
+libpopt0                  for the same
+libgnutls28-dev           C programs with two consumers in one process: GnuTLS,
+libnss3-dev               NSS,
+libgck-1-dev              libgck,
+libgcr-base-3-1           and libgcr
+valgrind                  watches what those do to memory
 default-jre-headless      keytool, a consumer on the provider of Java
-util-linux                unshare, for the chroot test of an ordinary user
+util-linux                unshare and mount, for programs that are to see another system; as an ordinary user too
 '
+
+# These are unpacked into build/unpacked and not installed: to install sssd changes who may log in to this machine.
+unpacked='sssd-common'
+unpack=$(cd "$(dirname "$0")/.." && pwd)/build/unpacked
 
 missing=$(printf '%s\n' "$packages" | while read -r name why; do
 	[ -n "$name" ] || continue
 	state=$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null || true)
 	[ "$state" = installed ] || printf '%s ' "$name"
 done)
-[ -n "$missing" ] || exit 0
+packed=$(for name in $unpacked; do
+	[ -d "$unpack/$name" ] || printf '%s ' "$name"
+done)
+[ -n "$missing$packed" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
-	echo "install-test-deps: no apt-get here; install by hand what provides: $missing" >&2
+	echo "install-test-deps: no apt-get here; install by hand what provides: $missing$packed" >&2
 	exit 1
 fi
 if [ "$(id -u)" = 0 ]; then
@@ -45,8 +62,16 @@ else
 	exit 1
 fi
 
-echo "install-test-deps: installing $missing" >&2
+echo "install-test-deps: installing $missing$packed" >&2
 $root apt-get update -q >&2
-# Word splitting is wanted: $missing is a list of package names.
-# shellcheck disable=SC2086
-$root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >&2
+if [ -n "$missing" ]; then
+	# Word splitting is wanted: $missing is a list of package names.
+	# shellcheck disable=SC2086
+	$root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >&2
+fi
+for name in $packed; do
+	rm -rf "$unpack/$name.new"
+	mkdir -p "$unpack/$name.new"
+	(cd "$unpack/$name.new" && apt-get download -q "$name" >&2 && dpkg-deb -x ./*.deb . && rm ./*.deb)
+	mv "$unpack/$name.new" "$unpack/$name"
+done

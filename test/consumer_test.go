@@ -72,9 +72,9 @@ func (c consumer) configure(t testing.TB, name, module, priority string) {
 }
 
 // secret writes a file that only its owner can read, and gives its path.
-func (c consumer) secret(t testing.TB, name, text string) string {
+func (tok token) secret(t testing.TB, name, text string) string {
 	t.Helper()
-	path := filepath.Join(c.dir, name)
+	path := filepath.Join(tok.dir, name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -98,10 +98,10 @@ func (c consumer) tool(t testing.TB, module string, args ...string) result {
 	return c.run(t, "pkcs11-tool", slices.Concat([]string{"--module", module, "--token-label", "token", "--login", "--pin", "env:USER_PIN"}, args)...)
 }
 
-// read reads a file of the consumer's directory.
-func (c consumer) read(t testing.TB, name string) []byte {
+// read reads a file of the directory beside the token.
+func (tok token) read(t testing.TB, name string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(c.dir, name))
+	data, err := os.ReadFile(filepath.Join(tok.dir, name))
 	if err != nil {
 		t.Fatal(err)
 	}

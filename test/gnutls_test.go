@@ -7,70 +7,21 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math/big"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 )
-
-// gnutls runs programs of GnuTLS, as the distribution has them, with one of the libraries and a token of its own. The
-// modules are those that the system has configured: SoftHSM's package configures its own.
-type gnutls struct {
-	lib library
-	tok token
-}
-
-// command is a run of a program. The PIN is never an argument: programs get it from the environment, or from a file.
-func (g gnutls) command(t *testing.T, name string, args ...string) command {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("%v: run scripts/install-test-deps.sh", err)
-	}
-	env := maps.Clone(g.tok.env)
-	env["GNUTLS_PIN"] = "1234"
-	return command{path: path, args: args, lib: g.lib, conf: g.tok.conf, env: env}
-}
-
-// run gives what a program prints.
-func (g gnutls) run(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	return g.command(t, name, args...).mustRun(t).stdout
-}
-
-// file is a path beside the token.
-func (g gnutls) file(name string) string { return filepath.Join(g.tok.dir, name) }
-
-// eachGnuTLS runs f with both libraries, each with a token, and compares what the two say that f gives.
-func eachGnuTLS(t *testing.T, f func(t *testing.T, g gnutls) []string) {
-	t.Helper()
-	said := map[library][]string{}
-	eachLibrary(t, both, func(t *testing.T, lib library) {
-		said[lib] = f(t, gnutls{lib, newToken(t)})
-	})
-	if t.Failed() {
-		return
-	}
-	if len(said[ours]) != len(said[reference]) {
-		t.Fatalf("%d and %d results", len(said[reference]), len(said[ours]))
-	}
-	for i, want := range said[reference] {
-		if got := said[ours][i]; got != want {
-			t.Errorf("result %d: reference\n%s\nours\n%s", i, want, got)
-		}
-	}
-}
 
 var objectHead = regexp.MustCompile(`(?m)^Object \d+:\n`)
 
@@ -87,14 +38,7 @@ func objects(t *testing.T, list string, atLeast int) string {
 
 // TestGnuTLSList lists what there is.
 func TestGnuTLSList(t *testing.T) {
-	eachGnuTLS(t, func(t *testing.T, g gnutls) []string {
-		if g.lib == ours {
-			c := g.command(t, "p11tool")
-			c.env["LD_TRACE_LOADED_OBJECTS"] = "1" // names its libraries and ends
-			if all := c.mustRun(t).stdout; !strings.Contains(all, filepath.Join(ours.dir(t), "libp11-kit.so.0")) {
-				t.Errorf("p11tool runs without our library: %s", all)
-			}
-		}
+	sameOnBoth(t, func(t *testing.T, g linked) []string {
 		writeFile(t, g.file("pin"), "1234")
 		tokens := g.run(t, "p11tool", "--list-tokens")
 		if !strings.Contains(tokens, "token=token\n") || !strings.Contains(tokens, "Module: ") {
@@ -106,6 +50,7 @@ func TestGnuTLSList(t *testing.T) {
 			g.run(t, "p11tool", "--list-mechanisms", "pkcs11:token=token"),
 			objects(t, g.run(t, "p11tool", "--list-all", "pkcs11:token=token"), 2),
 			objects(t, g.run(t, "p11tool", "--login", "--list-all", "pkcs11:token=token"), 4),
+			objects(t, g.card(t).run(t, "p11tool", "--list-all", "--login"), 4),
 			objects(t, g.run(t, "p11tool", "--login", "--list-privkeys", "pkcs11:model=SoftHSM%20v2;object=rsa"), 1),
 			objects(t, g.run(t, "p11tool", "--login", "--list-all", "pkcs11:token=token?pin-source="+g.file("pin")), 4),
 		}
@@ -114,7 +59,7 @@ func TestGnuTLSList(t *testing.T) {
 
 // TestGnuTLSRefused asks for what is not there, and with a PIN that is wrong.
 func TestGnuTLSRefused(t *testing.T) {
-	eachGnuTLS(t, func(t *testing.T, g gnutls) []string {
+	sameOnBoth(t, func(t *testing.T, g linked) []string {
 		writeFile(t, g.file("pin"), "4321")
 		var said []string
 		for _, uri := range []string{
@@ -153,7 +98,7 @@ expiration_date = "2124-01-01 00:00:00 UTC"
 `
 
 // certificate has certtool make a certificate that a key in the token signs itself, and gives its file.
-func (g gnutls) certificate(t *testing.T, label string) (string, *x509.Certificate) {
+func (g linked) certificate(t *testing.T, label string) (string, *x509.Certificate) {
 	t.Helper()
 	template, file := g.file("template"), g.file(label+".pem")
 	writeFile(t, template, certificateTemplate)
@@ -174,6 +119,15 @@ func (g gnutls) certificate(t *testing.T, label string) (string, *x509.Certifica
 	return file, cert
 }
 
+// certify is certificate, and has p11tool write the certificate to the token, under the id of its key.
+func (g linked) certify(t *testing.T, label string) (string, *x509.Certificate) {
+	t.Helper()
+	file, cert := g.certificate(t, label)
+	g.run(t, "p11tool", "--login", "--write", "--load-certificate", file, "--label", label,
+		"--id", hex.EncodeToString([]byte(label)), "pkcs11:token=token")
+	return file, cert
+}
+
 // fromPEM gives what a PEM block of a kind holds.
 func fromPEM(t *testing.T, text, kind string) []byte {
 	t.Helper()
@@ -186,17 +140,16 @@ func fromPEM(t *testing.T, text, kind string) []byte {
 
 // TestGnuTLSKeys makes keys and certificates in the token, and reads them back.
 func TestGnuTLSKeys(t *testing.T) {
-	eachGnuTLS(t, func(t *testing.T, g gnutls) []string {
+	sameOnBoth(t, func(t *testing.T, g linked) []string {
 		for _, label := range []string{"rsa", "ec"} {
 			want, err := x509.MarshalPKIXPublicKey(publicKey(t, label))
 			if err != nil {
 				t.Fatal(err)
 			}
-			file, cert := g.certificate(t, label)
+			_, cert := g.certify(t, label)
 			if !bytes.Equal(cert.RawSubjectPublicKeyInfo, want) {
 				t.Errorf("the certificate of %s has another key", label)
 			}
-			g.run(t, "p11tool", "--login", "--write", "--load-certificate", file, "--label", label, "pkcs11:token=token")
 			exported := g.run(t, "p11tool", "--export", "pkcs11:token=token;type=cert;object="+label)
 			if !bytes.Equal(fromPEM(t, exported, "CERTIFICATE"), cert.Raw) {
 				t.Errorf("the certificate of %s is exported as another one: %s", label, exported)
@@ -224,7 +177,7 @@ func TestGnuTLSKeys(t *testing.T) {
 
 // TestGnuTLSClient has gnutls-cli show a certificate to a server in Go, whose key is in the token.
 func TestGnuTLSClient(t *testing.T) {
-	eachGnuTLS(t, func(t *testing.T, g gnutls) []string {
+	sameOnBoth(t, func(t *testing.T, g linked) []string {
 		file, cert := g.certificate(t, "ec")
 		self := x509.NewCertPool()
 		self.AddCert(cert)
@@ -277,7 +230,7 @@ func serveOnce(listener net.Listener, config *tls.Config) error {
 
 // TestGnuTLSServer has a client in Go talk to gnutls-serv, whose key is in the token.
 func TestGnuTLSServer(t *testing.T) {
-	eachGnuTLS(t, func(t *testing.T, g gnutls) []string {
+	sameOnBoth(t, func(t *testing.T, g linked) []string {
 		file, cert := g.certificate(t, "rsa")
 		self := x509.NewCertPool()
 		self.AddCert(cert)
@@ -304,7 +257,7 @@ func TestGnuTLSServer(t *testing.T) {
 }
 
 // serve starts gnutls-serv for this test and connects to it; nil and what it says if it ends first.
-func (g gnutls) serve(t *testing.T, certificate string, config *tls.Config) (*tls.Conn, string) {
+func (g linked) serve(t *testing.T, certificate string, config *tls.Config) (*tls.Conn, string) {
 	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

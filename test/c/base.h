@@ -16,19 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "die.h"
 #include "members.h"
 
 typedef CK_FUNCTION_LIST *list_t;
 
-/* Stops the program with a message; for failures of the test itself. */
-#define die(...) die_at(__FILE__, __LINE__, __VA_ARGS__)
-void die_at(const char *file, int line, const char *fmt, ...)
-	__attribute__((noreturn, format(printf, 3, 4)));
-
-/* Stops the program when the condition does not hold: an expectation that is
- * the same for every library. */
-#define must(cond) do { if (!(cond)) die("expected %s; message: %s", #cond, \
-	last_message()); } while (0)
 #define must_rv(call, want) do { CK_RV rv_ = (call); if (rv_ != (want)) \
 	die("%s = %s, want %s; message: %s", #call, rv_name(rv_), rv_name(want), \
 	    last_message()); } while (0)
@@ -37,9 +29,6 @@ void die_at(const char *file, int line, const char *fmt, ...)
 /* The name of a return code, or its hexadecimal value in one of four rotating
  * buffers of this thread. */
 const char *rv_name(CK_RV rv);
-
-/* What the library that the program is linked to last said, or "(none)". */
-const char *last_message(void);
 
 /* Member n (see members.h) of a list, as a function taking ten words. */
 typedef CK_RV (*member_t)(CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG,
