@@ -38,50 +38,50 @@ func objects(t *testing.T, list string, atLeast int) string {
 
 // TestGnuTLSList lists what there is.
 func TestGnuTLSList(t *testing.T) {
-	sameOnBoth(t, func(t *testing.T, g linked) []string {
-		writeFile(t, g.file("pin"), "1234")
-		tokens := g.run(t, "p11tool", "--list-tokens")
+	sameOnBoth(t, func(t *testing.T, l linked) []string {
+		writeFile(t, l.file("pin"), "1234")
+		tokens := l.run(t, "p11tool", "--list-tokens")
 		if !strings.Contains(tokens, "token=token\n") || !strings.Contains(tokens, "Module: ") {
 			t.Errorf("the token is not listed: %s", tokens)
 		}
 		return []string{
 			tokens,
-			g.run(t, "p11tool", "--provider", softhsm(t), "--list-tokens"),
-			g.run(t, "p11tool", "--list-mechanisms", "pkcs11:token=token"),
-			objects(t, g.run(t, "p11tool", "--list-all", "pkcs11:token=token"), 2),
-			objects(t, g.run(t, "p11tool", "--login", "--list-all", "pkcs11:token=token"), 4),
-			objects(t, g.card(t).run(t, "p11tool", "--list-all", "--login"), 4),
-			objects(t, g.run(t, "p11tool", "--login", "--list-privkeys", "pkcs11:model=SoftHSM%20v2;object=rsa"), 1),
-			objects(t, g.run(t, "p11tool", "--login", "--list-all", "pkcs11:token=token?pin-source="+g.file("pin")), 4),
+			l.run(t, "p11tool", "--provider", softhsm(t), "--list-tokens"),
+			l.run(t, "p11tool", "--list-mechanisms", "pkcs11:token=token"),
+			objects(t, l.run(t, "p11tool", "--list-all", "pkcs11:token=token"), 2),
+			objects(t, l.run(t, "p11tool", "--login", "--list-all", "pkcs11:token=token"), 4),
+			objects(t, l.card(t).run(t, "p11tool", "--list-all", "--login"), 4),
+			objects(t, l.run(t, "p11tool", "--login", "--list-privkeys", "pkcs11:model=SoftHSM%20v2;object=rsa"), 1),
+			objects(t, l.run(t, "p11tool", "--login", "--list-all", "pkcs11:token=token?pin-source="+l.file("pin")), 4),
 		}
 	})
 }
 
 // TestGnuTLSRefused asks for what is not there, and with a PIN that is wrong.
 func TestGnuTLSRefused(t *testing.T) {
-	sameOnBoth(t, func(t *testing.T, g linked) []string {
-		writeFile(t, g.file("pin"), "4321")
+	sameOnBoth(t, func(t *testing.T, l linked) []string {
+		writeFile(t, l.file("pin"), "4321")
 		var said []string
 		for _, uri := range []string{
-			"pkcs11:token=token?pin-source=" + g.file("pin"),
-			"pkcs11:token=token?pin-source=" + g.file("no-such-pin"),
+			"pkcs11:token=token?pin-source=" + l.file("pin"),
+			"pkcs11:token=token?pin-source=" + l.file("no-such-pin"),
 			"pkcs11:token=other",
 			"pkcs11:token=token;slot-id=x",
 			"pkcs11:token",
 			"pkcs11:token=%zz",
 			"pkcs12:token=token",
 		} {
-			c := g.command(t, "p11tool", "--login", "--list-privkeys", uri)
+			c := l.command(t, "p11tool", "--login", "--list-privkeys", uri)
 			// Or the PIN would come from there.
 			delete(c.env, "GNUTLS_PIN")
 			r := c.run(t)
 			if r.code == 0 && strings.Contains(r.stdout, "Object") {
 				t.Errorf("%s: %s", uri, r.stdout)
 			}
-			said = append(said, fmt.Sprintf("%d %s%s", r.code, r.stdout, strings.ReplaceAll(r.stderr, g.tok.dir, "DIR")))
+			said = append(said, fmt.Sprintf("%d %s%s", r.code, r.stdout, strings.ReplaceAll(r.stderr, l.tok.dir, "DIR")))
 		}
 		// The token was not locked by trying.
-		return append(said, objects(t, g.run(t, "p11tool", "--login", "--list-privkeys", "pkcs11:token=token"), 2))
+		return append(said, objects(t, l.run(t, "p11tool", "--login", "--list-privkeys", "pkcs11:token=token"), 2))
 	})
 }
 
@@ -98,12 +98,12 @@ expiration_date = "2124-01-01 00:00:00 UTC"
 `
 
 // certificate has certtool make a certificate that a key in the token signs itself, and gives its file.
-func (g linked) certificate(t *testing.T, label string) (string, *x509.Certificate) {
+func (l linked) certificate(t *testing.T, label string) (string, *x509.Certificate) {
 	t.Helper()
-	template, file := g.file("template"), g.file(label+".pem")
+	template, file := l.file("template"), l.file(label+".pem")
 	writeFile(t, template, certificateTemplate)
 	key := "pkcs11:token=token;object=" + label + ";type="
-	g.run(t, "certtool", "--generate-self-signed", "--template", template,
+	l.run(t, "certtool", "--generate-self-signed", "--template", template,
 		"--load-privkey", key+"private", "--load-pubkey", key+"public", "--outfile", file)
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -120,10 +120,10 @@ func (g linked) certificate(t *testing.T, label string) (string, *x509.Certifica
 }
 
 // certify is certificate, and has p11tool write the certificate to the token, under the id of its key.
-func (g linked) certify(t *testing.T, label string) (string, *x509.Certificate) {
+func (l linked) certify(t *testing.T, label string) (string, *x509.Certificate) {
 	t.Helper()
-	file, cert := g.certificate(t, label)
-	g.run(t, "p11tool", "--login", "--write", "--load-certificate", file, "--label", label,
+	file, cert := l.certificate(t, label)
+	l.run(t, "p11tool", "--login", "--write", "--load-certificate", file, "--label", label,
 		"--id", hex.EncodeToString([]byte(label)), "pkcs11:token=token")
 	return file, cert
 }
@@ -140,45 +140,45 @@ func fromPEM(t *testing.T, text, kind string) []byte {
 
 // TestGnuTLSKeys makes keys and certificates in the token, and reads them back.
 func TestGnuTLSKeys(t *testing.T) {
-	sameOnBoth(t, func(t *testing.T, g linked) []string {
+	sameOnBoth(t, func(t *testing.T, l linked) []string {
 		for _, label := range []string{"rsa", "ec"} {
 			want, err := x509.MarshalPKIXPublicKey(publicKey(t, label))
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, cert := g.certify(t, label)
+			_, cert := l.certify(t, label)
 			if !bytes.Equal(cert.RawSubjectPublicKeyInfo, want) {
 				t.Errorf("the certificate of %s has another key", label)
 			}
-			exported := g.run(t, "p11tool", "--export", "pkcs11:token=token;type=cert;object="+label)
+			exported := l.run(t, "p11tool", "--export", "pkcs11:token=token;type=cert;object="+label)
 			if !bytes.Equal(fromPEM(t, exported, "CERTIFICATE"), cert.Raw) {
 				t.Errorf("the certificate of %s is exported as another one: %s", label, exported)
 			}
 		}
 
-		made := g.run(t, "p11tool", "--login", "--generate-privkey=ecdsa", "--curve=secp256r1", "--label=made", "--id=6d",
+		made := l.run(t, "p11tool", "--login", "--generate-privkey=ecdsa", "--curve=secp256r1", "--label=made", "--id=6d",
 			"pkcs11:token=token")
 		key := fromPEM(t, made, "PUBLIC KEY")
-		if exported := g.run(t, "p11tool", "--export", "pkcs11:token=token;type=public;object=made"); !bytes.Equal(
+		if exported := l.run(t, "p11tool", "--export", "pkcs11:token=token;type=public;object=made"); !bytes.Equal(
 			fromPEM(t, exported, "PUBLIC KEY"), key) {
 			t.Errorf("the new key is exported as another one: %s", exported)
 		}
-		if _, cert := g.certificate(t, "made"); !bytes.Equal(cert.RawSubjectPublicKeyInfo, key) {
+		if _, cert := l.certificate(t, "made"); !bytes.Equal(cert.RawSubjectPublicKeyInfo, key) {
 			t.Error("the certificate of the new key has another one")
 		}
-		signed := g.command(t, "p11tool", "--login", "--test-sign", "pkcs11:token=token;type=private;id=%6d").mustRun(t)
+		signed := l.command(t, "p11tool", "--login", "--test-sign", "pkcs11:token=token;type=private;id=%6d").mustRun(t)
 		return []string{
 			signed.stdout, signed.stderr,
-			objects(t, g.run(t, "p11tool", "--login", "--list-all", "pkcs11:token=token"), 8),
-			objects(t, g.run(t, "p11tool", "--list-all-certs", "pkcs11:token=token"), 2),
+			objects(t, l.run(t, "p11tool", "--login", "--list-all", "pkcs11:token=token"), 8),
+			objects(t, l.run(t, "p11tool", "--list-all-certs", "pkcs11:token=token"), 2),
 		}
 	})
 }
 
 // TestGnuTLSClient has gnutls-cli show a certificate to a server in Go, whose key is in the token.
 func TestGnuTLSClient(t *testing.T) {
-	sameOnBoth(t, func(t *testing.T, g linked) []string {
-		file, cert := g.certificate(t, "ec")
+	sameOnBoth(t, func(t *testing.T, l linked) []string {
+		file, cert := l.certificate(t, "ec")
 		self := x509.NewCertPool()
 		self.AddCert(cert)
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -195,7 +195,7 @@ func TestGnuTLSClient(t *testing.T) {
 			})
 		}()
 		_, port, _ := net.SplitHostPort(listener.Addr().String())
-		c := g.command(t, "gnutls-cli", "--insecure", "--logfile", g.file("log"), "--x509certfile", file,
+		c := l.command(t, "gnutls-cli", "--insecure", "--logfile", l.file("log"), "--x509certfile", file,
 			"--x509keyfile", "pkcs11:token=token;object=ec;type=private", "--port", port, "127.0.0.1")
 		r := c.run(t)
 		listener.Close()
@@ -230,13 +230,13 @@ func serveOnce(listener net.Listener, config *tls.Config) error {
 
 // TestGnuTLSServer has a client in Go talk to gnutls-serv, whose key is in the token.
 func TestGnuTLSServer(t *testing.T) {
-	sameOnBoth(t, func(t *testing.T, g linked) []string {
-		file, cert := g.certificate(t, "rsa")
+	sameOnBoth(t, func(t *testing.T, l linked) []string {
+		file, cert := l.certificate(t, "rsa")
 		self := x509.NewCertPool()
 		self.AddCert(cert)
 		// A port that was free just now; where somebody else has taken it meanwhile, another one.
 		for range 5 {
-			conn, ended := g.serve(t, file, &tls.Config{RootCAs: self, ServerName: "localhost"})
+			conn, ended := l.serve(t, file, &tls.Config{RootCAs: self, ServerName: "localhost"})
 			if conn == nil {
 				t.Logf("gnutls-serv ended: %s", ended)
 				continue
@@ -257,7 +257,7 @@ func TestGnuTLSServer(t *testing.T) {
 }
 
 // serve starts gnutls-serv for this test and connects to it; nil and what it says if it ends first.
-func (g linked) serve(t *testing.T, certificate string, config *tls.Config) (*tls.Conn, string) {
+func (l linked) serve(t *testing.T, certificate string, config *tls.Config) (*tls.Conn, string) {
 	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -266,7 +266,7 @@ func (g linked) serve(t *testing.T, certificate string, config *tls.Config) (*tl
 	address := free.Addr().String()
 	free.Close()
 	_, port, _ := net.SplitHostPort(address)
-	c := g.command(t, "gnutls-serv", "--echo", "--disable-client-cert", "--port", port, "--x509certfile", certificate,
+	c := l.command(t, "gnutls-serv", "--echo", "--disable-client-cert", "--port", port, "--x509certfile", certificate,
 		"--x509keyfile", "pkcs11:token=token;object=rsa;type=private")
 	var output bytes.Buffer
 	cmd := exec.Command(c.path, c.args...)
