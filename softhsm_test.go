@@ -11,7 +11,6 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,37 +19,8 @@ import (
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/conf"
+	"github.com/p11mux/p11mux/internal/testkit"
 )
-
-const hsmPIN = "12345678"
-
-// softHSM makes tokens of these labels, and gives the module that has them and the directory that they are in.
-func softHSM(t testing.TB, labels ...string) (lib, tokens string) {
-	t.Helper()
-	for _, name := range []string{"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so"} {
-		if _, err := os.Stat(name); err == nil {
-			lib = name
-			break
-		}
-	}
-	if lib == "" {
-		t.Fatal("SoftHSM is not there: install softhsm2")
-	}
-	dir := t.TempDir()
-	tokens = filepath.Join(dir, "tokens")
-	if err := os.Mkdir(tokens, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, "softhsm2.conf"), "directories.tokendir = "+tokens, "log.level = ERROR")
-	t.Setenv("SOFTHSM2_CONF", filepath.Join(dir, "softhsm2.conf"))
-	for _, label := range labels {
-		cmd := exec.Command("softhsm2-util", "--module", lib, "--init-token", "--free", "--label", label, "--so-pin", "87654321", "--pin", hsmPIN)
-		if msg, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("softhsm2-util: %v\n%s", err, msg)
-		}
-	}
-	return lib, tokens
-}
 
 func write(t testing.TB, path string, lines ...string) {
 	t.Helper()
@@ -77,8 +47,8 @@ func loadPath(t testing.TB, path string, opts ...Option) *Module {
 // openHSM gives a new token of SoftHSM.
 func openHSM(t testing.TB, opts ...Option) *fixture {
 	t.Helper()
-	lib, _ := softHSM(t, "hsm")
-	return use(t, loadPath(t, lib, opts...), hsmPIN)
+	lib, _ := testkit.SoftHSMTokens(t, "hsm")
+	return use(t, loadPath(t, lib, opts...), testkit.UserPIN)
 }
 
 func TestSoftHSMKeys(t *testing.T) {
@@ -133,7 +103,7 @@ func TestSoftHSMManySign(t *testing.T) {
 
 func TestSoftHSMWrongPIN(t *testing.T) {
 	ctx := context.Background()
-	lib, _ := softHSM(t, "hsm")
+	lib, _ := testkit.SoftHSMTokens(t, "hsm")
 	m := loadPath(t, lib, WithPIN(PINString("00000000")))
 	token, err := m.Token(ctx, "pkcs11:token=hsm")
 	if err != nil {
@@ -151,22 +121,19 @@ func TestSoftHSMWrongPIN(t *testing.T) {
 	if info, err := token.Info(ctx); err != nil || info.Flags&ck.CKF_USER_PIN_LOCKED != 0 {
 		t.Errorf("%x, %v", info.Flags, err)
 	}
-	if err := token.Login(ctx, PINString(hsmPIN)); err != nil {
+	if err := token.Login(ctx, PINString(testkit.UserPIN)); err != nil {
 		t.Error(err)
 	}
 }
 
 // The directory of one of two tokens goes away in the middle of its use.
 func TestSoftHSMRemoved(t *testing.T) {
-	lib, tokens := softHSM(t, "first")
+	lib, tokens := testkit.SoftHSMTokens(t, "first")
 	first, err := os.ReadDir(tokens)
 	if err != nil || len(first) != 1 {
 		t.Fatal(first, err)
 	}
-	cmd := exec.Command("softhsm2-util", "--module", lib, "--init-token", "--free", "--label", "second", "--so-pin", "87654321", "--pin", hsmPIN)
-	if msg, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("softhsm2-util: %v\n%s", err, msg)
-	}
+	testkit.AddSoftHSMToken(t, lib, "second")
 	ctx := context.Background()
 	m := loadPath(t, lib)
 	var keys []*PrivateKey
@@ -177,7 +144,7 @@ func TestSoftHSMRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := &fixture{TB: t, ctx: ctx, token: token}
-		f.must(token.Login(ctx, PINString(hsmPIN)))
+		f.must(token.Login(ctx, PINString(testkit.UserPIN)))
 		s, err := token.OpenSession(ctx, ReadWrite)
 		f.must(err)
 		f.Session = s
@@ -235,7 +202,7 @@ func configured(t *testing.T, lib string) conf.Paths {
 
 func TestLoad(t *testing.T) {
 	ctx := context.Background()
-	lib, _ := softHSM(t, "hsm")
+	lib, _ := testkit.SoftHSMTokens(t, "hsm")
 	paths := configured(t, lib)
 	var log bytes.Buffer
 	ms, err := Load(WithConfig(paths), WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
@@ -291,7 +258,7 @@ func TestLoadModuleErrors(t *testing.T) {
 			t.Errorf("%q: %v", path, err)
 		}
 	}
-	lib, _ := softHSM(t)
+	lib, _ := testkit.SoftHSMTokens(t)
 	if _, err := LoadModule(lib, WithTrustedOnly()); err == nil {
 		t.Error("a module without trust-policy")
 	}
@@ -299,16 +266,16 @@ func TestLoadModuleErrors(t *testing.T) {
 
 // Two packages load what they like, at the same time and in any order, and nobody hurts the others.
 func TestLoadMany(t *testing.T) {
-	lib, _ := softHSM(t, "hsm")
+	lib, _ := testkit.SoftHSMTokens(t, "hsm")
 	paths := configured(t, lib)
-	f := use(t, loadPath(t, lib), hsmPIN)
+	f := use(t, loadPath(t, lib), testkit.UserPIN)
 	_, priv := f.generate("P-256", "k")
 	uri := priv.URI()
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
 			for range 5 {
-				ms, err := Load(WithConfig(paths), WithPIN(PINString(hsmPIN)))
+				ms, err := Load(WithConfig(paths), WithPIN(PINString(testkit.UserPIN)))
 				if err != nil {
 					t.Error(err)
 					return
@@ -334,7 +301,7 @@ func TestLoadMany(t *testing.T) {
 
 // When nobody uses a module any more, it is unloaded.
 func TestUnload(t *testing.T) {
-	lib, _ := softHSM(t, "hsm")
+	lib, _ := testkit.SoftHSMTokens(t, "hsm")
 	real := must(filepath.EvalSymlinks(lib))
 	mapped := func() bool {
 		maps, err := os.ReadFile("/proc/self/maps")

@@ -3,28 +3,15 @@ package main
 import (
 	"fmt"
 	"os"
-)
 
-// softhsmPlaces are where distributions install SoftHSM, the real module among the measured ones.
-var softhsmPlaces = [...]string{
-	"/usr/lib/softhsm/libsofthsm2.so",
-	"/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
-	"/usr/lib64/softhsm/libsofthsm2.so",
-	"/usr/lib64/pkcs11/libsofthsm2.so",
-	"/usr/lib/libsofthsm2.so",
-	"/usr/local/lib/softhsm/libsofthsm2.so",
-}
+	"github.com/p11mux/p11mux/internal/testkit"
+)
 
 // findSoftHSM looks for the module and makes it a token with keys in the temporary directory.
 func (b *bench) findSoftHSM() error {
 	b.softhsm = b.options.softhsm
-	for _, place := range softhsmPlaces {
-		if b.softhsm != "" {
-			break
-		}
-		if _, err := os.Stat(place); err == nil {
-			b.softhsm = place
-		}
+	if b.softhsm == "" {
+		b.softhsm = testkit.FindSoftHSM()
 	}
 	if b.softhsm == "" {
 		return nil

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/internal/testkit"
 	"github.com/p11mux/p11mux/module"
 )
 
@@ -171,13 +171,7 @@ func (f *fake) verify(t *testing.T) {
 	t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i, fault := range f.faults {
-		if i == 10 {
-			t.Errorf("... and %d more", len(f.faults)-i)
-			break
-		}
-		t.Error(fault)
-	}
+	testkit.Report(t, f.faults)
 }
 
 // A told collects messages.
@@ -239,19 +233,4 @@ func initialized(t *testing.T, m *Module) *Caller {
 		t.Fatalf("C_Initialize: %v", err)
 	}
 	return c
-}
-
-// finishes fails the test if f hangs. f must not end the test itself.
-func finishes(t *testing.T, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	select {
-	case <-done:
-	case <-time.After(time.Minute):
-		t.Fatal("it hangs")
-	}
 }

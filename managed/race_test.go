@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/internal/testkit"
 )
 
 // yield has other goroutines run inside a module's calls.
@@ -23,7 +24,7 @@ func TestManyCallers(t *testing.T) {
 	f := &fake{hook: yield, reuse: true}
 	shared := share(f, new(told))
 	var opens atomic.Int64
-	finishes(t, func() {
+	testkit.Finishes(t, func() {
 		var wg sync.WaitGroup
 		for n := range 16 {
 			wg.Go(func() {
@@ -97,7 +98,7 @@ func TestGoroutinesMove(t *testing.T) {
 		fakes[i].hook = yield
 		shared[i] = share(&fakes[i], new(told))
 	}
-	finishes(t, func() {
+	testkit.Finishes(t, func() {
 		var wg sync.WaitGroup
 		for n := range 32 {
 			wg.Go(func() {
@@ -126,7 +127,7 @@ func TestOneCallerManyThreads(t *testing.T) {
 			t.Error("the caller's state does not alternate")
 		}
 	})
-	finishes(t, func() {
+	testkit.Finishes(t, func() {
 		var wg sync.WaitGroup
 		for n := range 8 {
 			wg.Go(func() {
@@ -182,7 +183,7 @@ func TestFinalizeWaitsForOpen(t *testing.T) {
 			})
 			c := initialized(t, share(f, new(told)))
 			var over atomic.Bool // C_OpenSession may return
-			finishes(t, func() {
+			testkit.Finishes(t, func() {
 				var wg sync.WaitGroup
 				wg.Go(func() {
 					gives(t, "C_OpenSession", c.Do(t.Context(), &ck.OpenSessionCall{Flags: ck.CKF_SERIAL_SESSION}), ck.CKR_OK)
@@ -212,7 +213,7 @@ func TestCloseAllAgainstOpen(t *testing.T) {
 	f := &fake{hook: yield, reuse: true}
 	shared := share(f, new(told))
 	c := initialized(t, shared)
-	finishes(t, func() {
+	testkit.Finishes(t, func() {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {

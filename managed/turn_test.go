@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/internal/testkit"
 	"github.com/p11mux/p11mux/internal/turn"
 )
 
@@ -45,7 +46,7 @@ func TestRecursion(t *testing.T) {
 					errs[1] = inner.Finalize(t.Context())
 					count = shared.Initialized()
 				})
-				finishes(t, func() {
+				testkit.Finishes(t, func() {
 					gives(t, "C_Initialize", c.Initialize(t.Context(), nil), ck.CKR_OK)
 					_ = c.Do(t.Context(), &ck.OpenSessionCall{Flags: ck.CKF_SERIAL_SESSION})
 					gives(t, "C_Finalize", c.Finalize(t.Context()), ck.CKR_OK)
@@ -59,7 +60,7 @@ func TestRecursion(t *testing.T) {
 					t.Errorf("from inside, %d callers are initialized", count)
 				}
 				takes(t, f, "both", "C_Initialize, C_OpenSession, C_CloseSession 1, C_Finalize")
-				finishes(t, func() {
+				testkit.Finishes(t, func() {
 					gives(t, "C_Initialize", c.Initialize(t.Context(), nil), ck.CKR_OK)
 					gives(t, "C_Finalize", c.Finalize(t.Context()), ck.CKR_OK)
 				})
@@ -77,7 +78,7 @@ func TestCloseRecursion(t *testing.T) {
 	c := shared.NewCaller(func(on bool) { states = append(states, on) })
 	var inside error
 	f.hook = during(ck.FuncInitialize, func() { inside = c.Close(t.Context()) })
-	finishes(t, func() {
+	testkit.Finishes(t, func() {
 		gives(t, "C_Initialize", c.Initialize(t.Context(), nil), ck.CKR_GENERAL_ERROR)
 		gives(t, "C_Initialize after Close", c.Initialize(t.Context(), nil), ck.CKR_GENERAL_ERROR)
 	})
@@ -104,7 +105,7 @@ func TestOtherFromInside(t *testing.T) {
 		}
 		return nil
 	}
-	finishes(t, func() {
+	testkit.Finishes(t, func() {
 		gives(t, "C_Initialize", outer.Initialize(t.Context(), nil), ck.CKR_OK)
 		gives(t, "C_Finalize", outer.Finalize(t.Context()), ck.CKR_OK)
 	})
@@ -117,7 +118,7 @@ func TestOtherFromInside(t *testing.T) {
 	again := x.NewCaller(nil)
 	fx.hook = during(ck.FuncInitialize, func() { errs[0] = y.NewCaller(nil).Initialize(t.Context(), nil) })
 	fy.hook = during(ck.FuncInitialize, func() { errs[1] = again.Initialize(t.Context(), nil) })
-	finishes(t, func() { gives(t, "C_Initialize", outer.Initialize(t.Context(), nil), ck.CKR_OK) })
+	testkit.Finishes(t, func() { gives(t, "C_Initialize", outer.Initialize(t.Context(), nil), ck.CKR_OK) })
 	gives(t, "C_Initialize of the second module", errs[0], ck.CKR_OK)
 	gives(t, "C_Initialize of the first module from inside the second", errs[1], ck.CKR_FUNCTION_FAILED)
 	fx.verify(t)
@@ -141,7 +142,7 @@ func TestRing(t *testing.T) {
 				errs[i] = shared[(i+1)%n].NewCaller(nil).Initialize(t.Context(), nil)
 			})
 		}
-		finishes(t, func() {
+		testkit.Finishes(t, func() {
 			var wg sync.WaitGroup
 			for i := range n {
 				wg.Go(func() { outer[i] = shared[i].NewCaller(nil).Initialize(t.Context(), nil) })
@@ -186,7 +187,7 @@ func TestWaiting(t *testing.T) {
 	})
 	var errs [4]error
 	fy.hook = during(ck.FuncInitialize, func() { errs[2] = x.NewCaller(nil).Initialize(t.Context(), nil) })
-	finishes(t, func() {
+	testkit.Finishes(t, func() {
 		var wg sync.WaitGroup
 		wg.Go(func() { errs[0] = x.NewCaller(nil).Initialize(t.Context(), nil) })
 		<-inside
@@ -224,7 +225,7 @@ func TestRecursionWhileOthersWait(t *testing.T) {
 		inner = shared.NewCaller(nil).Initialize(t.Context(), nil)
 	})
 	var errs [2]error
-	finishes(t, func() {
+	testkit.Finishes(t, func() {
 		var wg sync.WaitGroup
 		wg.Go(func() { errs[0] = shared.NewCaller(nil).Initialize(t.Context(), nil) })
 		<-inside

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/internal/testkit"
 	"github.com/p11mux/p11mux/module"
 )
 
@@ -168,13 +168,7 @@ func (f *fake) verify(t *testing.T) {
 	t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i, fault := range f.faults {
-		if i == 10 {
-			t.Errorf("... and %d more", len(f.faults)-i)
-			break
-		}
-		t.Error(fault)
-	}
+	testkit.Report(t, f.faults)
 }
 
 // answers is a hook that answers calls of one function.
@@ -309,21 +303,6 @@ func (h *house) opens(slot ck.SlotID) ck.SessionHandle {
 		h.Fatalf("C_OpenSession: %v", err)
 	}
 	return call.Session
-}
-
-// finishes fails the test if f hangs. f must not end the test itself.
-func finishes(t *testing.T, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	select {
-	case <-done:
-	case <-time.After(time.Minute):
-		t.Fatal("it hangs")
-	}
 }
 
 // errDone is what a hook of instead answers to have its call succeed as it is.

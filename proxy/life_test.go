@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/internal/testkit"
 	"github.com/p11mux/p11mux/internal/turn"
 	"github.com/p11mux/p11mux/managed"
 )
@@ -197,7 +198,7 @@ func TestOneWins(t *testing.T) {
 			{func() error { return h.Finalize(t.Context()) }, ck.CKR_CRYPTOKI_NOT_INITIALIZED},
 		} {
 			var won, lost atomic.Int32
-			finishes(t, func() {
+			testkit.Finishes(t, func() {
 				var wg sync.WaitGroup
 				for range 16 {
 					wg.Go(func() {
@@ -230,7 +231,7 @@ func TestRecursion(t *testing.T) {
 				errs[0], errs[1] = h.Initialize(t.Context(), nil), h.Finalize(t.Context())
 				errs[2] = h.do(&ck.OpenSessionCall{Slot: firstID})
 			})
-			finishes(t, func() {
+			testkit.Finishes(t, func() {
 				h.gives("C_Initialize", h.Initialize(t.Context(), nil), ck.CKR_OK)
 				h.gives("C_Finalize", h.Finalize(t.Context()), ck.CKR_OK)
 			})
@@ -272,7 +273,7 @@ func TestRing(t *testing.T) {
 			}
 			proxies[i] = New(o)
 		}
-		finishes(t, func() {
+		testkit.Finishes(t, func() {
 			var wg sync.WaitGroup
 			for i, p := range proxies {
 				wg.Go(func() { outer[i] = p.Initialize(t.Context(), nil) })

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/internal/testkit"
 	"github.com/p11mux/p11mux/managed"
 )
 
@@ -50,7 +51,7 @@ func TestManyThreads(t *testing.T) {
 		}
 		return rv == ck.CKR_OK
 	}
-	finishes(t, func() {
+	testkit.Finishes(t, func() {
 		var users, wg sync.WaitGroup
 		var over atomic.Bool
 		for n := range 4 {
@@ -135,7 +136,7 @@ func TestManyProxies(t *testing.T) {
 	shared := managed.New(f, managed.Options{Args: ck.InitializeArgs{Flags: ck.CKF_OS_LOCKING_OK}})
 	slots := NewSlots()
 	var used atomic.Int32
-	finishes(t, func() {
+	testkit.Finishes(t, func() {
 		var wg sync.WaitGroup
 		for range 4 {
 			p := New(Options{Slots: slots, Members: []Member{{Module: shared.NewCaller(nil), Key: shared, Name: "a"}}})
@@ -190,7 +191,7 @@ func TestCloseAllAgainstOpen(t *testing.T) {
 	f := newFake(1)
 	f.hook = func(ck.Call) error { runtime.Gosched(); return nil }
 	h := started(t, []*fake{f}, nil)
-	finishes(t, func() {
+	testkit.Finishes(t, func() {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/internal/testkit"
 )
 
 // Sessions of members that have the same handles are apart, and those of one proxy are unknown to another.
@@ -230,7 +231,7 @@ func TestFinalizeWaits(t *testing.T) {
 		})
 		h := started(t, []*fake{f}, nil)
 		var over atomic.Bool // the call may return
-		finishes(t, func() {
+		testkit.Finishes(t, func() {
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				call := &ck.OpenSessionCall{Slot: 17}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/internal/testkit"
 )
 
 // Modules come by priority and then by name, octet by octet (abi.md 3.9).
@@ -124,7 +125,7 @@ func TestUnloadable(t *testing.T) {
 			h.write(file, option)
 			defer os.Remove(h.dir + "/" + file)
 
-			finishes(t, func() {
+			testkit.Finishes(t, func() {
 				choices, err := h.reg.Configured(Query{})
 				if got := names(choices); got != "a* z*" || err != nil {
 					t.Errorf("got %q, %v", got, err)
@@ -146,7 +147,7 @@ func TestUnloadable(t *testing.T) {
 			}{{[]string{option, "critical: yes"}, Query{}}, {[]string{option}, Query{Critical: true}}} {
 				h.write(file, critical.lines...)
 				for range 2 {
-					finishes(t, func() {
+					testkit.Finishes(t, func() {
 						choices, err := h.reg.Configured(critical.query)
 						if choices != nil || ck.RVOf(err) != test.rv {
 							t.Errorf("got %d modules and %v, want %v", len(choices), err, test.rv)

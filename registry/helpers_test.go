@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/p11mux/p11mux/ck"
@@ -224,19 +223,4 @@ func (h *house) mapped(name string) bool {
 		h.Fatal(err)
 	}
 	return strings.Contains(string(maps), " "+h.lib(name)+"\n")
-}
-
-// finishes fails the test if f hangs. f must not end the test itself.
-func finishes(t *testing.T, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	select {
-	case <-done:
-	case <-time.After(time.Minute):
-		t.Fatal("it hangs")
-	}
 }

@@ -6,13 +6,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/internal/softtoken"
+	"github.com/p11mux/p11mux/internal/testkit"
 	"github.com/p11mux/p11mux/module"
 	"github.com/p11mux/p11mux/module/moduletest"
 )
@@ -29,25 +29,9 @@ var tokens = []struct {
 // softHSM makes a token that is thrown away.
 func softHSM(h *house) (string, moduletest.Fixture) {
 	h.Helper()
-	lib := ""
-	for _, path := range []string{"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so"} {
-		if _, err := os.Stat(path); err == nil {
-			lib = path
-			break
-		}
-	}
-	if lib == "" {
-		h.Fatal("SoftHSM is not there: install softhsm2")
-	}
-	config := filepath.Join(h.dir, "softhsm2.conf")
-	h.write("softhsm2.conf", "directories.tokendir = "+h.TempDir(), "log.level = ERROR")
-	h.Setenv("SOFTHSM2_CONF", config)
-	cmd := exec.Command("softhsm2-util", "--module", lib, "--init-token", "--free", "--label", "moduletest", "--so-pin", "87654321", "--pin", "12345678")
-	if msg, err := cmd.CombinedOutput(); err != nil {
-		h.Fatalf("softhsm2-util: %v\n%s", err, msg)
-	}
+	lib, _ := testkit.SoftHSMTokens(h, "moduletest")
 	return lib, moduletest.Fixture{
-		Label: "moduletest", UserPIN: []byte("12345678"), SOPIN: []byte("87654321"),
+		Label: "moduletest", UserPIN: []byte(testkit.UserPIN), SOPIN: []byte(testkit.SOPIN),
 		Offers: []ck.MechanismType{ck.CKM_SHA256, ck.CKM_SHA256_RSA_PKCS, ck.CKM_ECDSA, ck.CKM_AES_GCM},
 	}
 }
@@ -128,7 +112,7 @@ func TestTwoCallers(t *testing.T) {
 	for _, token := range tokens {
 		t.Run(token.name, func(t *testing.T) {
 			fixture, m := openToken(t, token.open)
-			finishes(t, func() {
+			testkit.Finishes(t, func() {
 				var wg sync.WaitGroup
 				for n := range 2 {
 					wg.Go(func() {

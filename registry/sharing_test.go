@@ -11,6 +11,7 @@ import (
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/conf"
 	"github.com/p11mux/p11mux/internal/native"
+	"github.com/p11mux/p11mux/internal/testkit"
 )
 
 // A file that the configuration names twice is one module, and the first of its names in order counts (abi.md 2.1, 11.2).
@@ -394,7 +395,7 @@ func TestConcurrent(t *testing.T) {
 	h.plain("a.so", "b.so")
 	h.configure("a")
 	h.configure("b")
-	finishes(t, func() {
+	testkit.Finishes(t, func() {
 		var wg sync.WaitGroup
 		for n := range 6 {
 			wg.Go(func() {

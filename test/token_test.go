@@ -15,22 +15,14 @@ import (
 	"testing"
 
 	stdcrypto "crypto"
+
+	"github.com/p11mux/p11mux/internal/testkit"
 )
 
 // softhsm finds the module file of SoftHSM.
 func softhsm(t testing.TB) string {
 	t.Helper()
-	for _, p := range []string{
-		"/usr/lib/softhsm/libsofthsm2.so",
-		"/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
-		"/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
-	} {
-		if _, err := os.Stat(p); err == nil {
-			return p
-		}
-	}
-	t.Fatal("no libsofthsm2.so: run scripts/install-test-deps.sh")
-	return ""
+	return testkit.SoftHSM(t)
 }
 
 // tokenTemplate is a SoftHSM token with the keys "rsa" and "ec", made once.

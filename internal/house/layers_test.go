@@ -10,7 +10,7 @@ import (
 // layers are the packages of the module, the lowest first, as ARCHITECTURE.md draws them. A package imports packages of
 // lower layers only, never a sibling; its tests may use siblings too.
 var layers = [][]string{
-	{"ck", "spec"},
+	{"ck", "spec", "internal/testkit"},
 	{"module"},
 	{"module/moduletest", "uri", "conf", "internal/cabi", "internal/turn"},
 	{"internal/native", "managed", "proxy", "internal/softtoken"},
