@@ -30,7 +30,8 @@ type Module struct {
 
 	mu       sync.Mutex
 	tokens   map[ck.SlotID]*Token          // the last ones seen; guarded by mu
-	sessions map[ck.SessionHandle]*Session // that are open; guarded by mu
+	sessions map[*Session]struct{}         // that Close has to wait for; guarded by mu
+	handles  map[ck.SessionHandle]*Session // those that have them now; guarded by mu
 }
 
 // Name is the module's name in the configuration, or that of its file without ".so".
@@ -54,7 +55,7 @@ func (m *Module) Close() error {
 	m.life.Lock() // no session is opened from here on
 	defer m.life.Unlock()
 	m.mu.Lock()
-	sessions := slices.Collect(maps.Values(m.sessions))
+	sessions := slices.Collect(maps.Keys(m.sessions))
 	m.mu.Unlock()
 	for _, s := range sessions {
 		s.over()

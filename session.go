@@ -81,16 +81,26 @@ func (m *Module) openSession(ctx context.Context, s *Session, call *ck.OpenSessi
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.sessions == nil {
-		m.sessions = make(map[ck.SessionHandle]*Session)
+		m.sessions, m.handles = make(map[*Session]struct{}), make(map[ck.SessionHandle]*Session)
 	}
-	if old := m.sessions[s.handle]; old != nil {
+	if old := m.handles[s.handle]; old != nil {
 		// The module has closed that one by itself, when the token was removed. It must not be used, nor closed: that would
 		// be done to the new one.
 		old.taken.Store(true)
 		old.closed.Store(true)
 	}
-	m.sessions[s.handle] = s
+	m.sessions[s], m.handles[s.handle] = struct{}{}, s
 	return nil
+}
+
+// forget notes that a session is no more.
+func (m *Module) forget(s *Session) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.sessions, s)
+	if m.handles[s.handle] == s {
+		delete(m.handles, s.handle)
+	}
 }
 
 // note looks at an error for what it says about the session and its token.
@@ -126,18 +136,15 @@ func (s *Session) usable() bool {
 func (s *Session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	m := s.token.module()
 	if s.closed.Load() {
+		m.forget(s) // if its handle was taken
 		return nil
 	}
 	err := s.do(context.Background(), &ck.CloseSessionCall{Session: s.handle})
 	s.closed.Store(true)
 	clear(s.result)
-	m := s.token.module()
-	m.mu.Lock()
-	if m.sessions[s.handle] == s {
-		delete(m.sessions, s.handle)
-	}
-	m.mu.Unlock()
+	m.forget(s)
 	if err != nil && isLost(ck.RVOf(err)) {
 		return nil
 	}
