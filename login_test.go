@@ -306,3 +306,38 @@ func TestRefusalsByUser(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// While a person is asked for a PIN, others who want to log in wait for the answer: no longer than their contexts, and not
+// beyond Close.
+func TestLoginWaits(t *testing.T) {
+	m := load(t, softtoken.New())
+	token := firstToken(t, m)
+	asked, answer := make(chan struct{}), make(chan string)
+	person := func(context.Context, *Token) ([]byte, error) {
+		asked <- struct{}{}
+		return []byte(<-answer), nil
+	}
+	ctx := context.Background()
+	login := func(ctx context.Context) error { return token.Login(ctx, person) }
+	first := make(chan error)
+	go func() { first <- login(ctx) }()
+	<-asked
+	bored := errors.New("bored")
+	cancel, impatient := waiting(ctx, login)
+	_, patient := waiting(ctx, login)
+	cancel(bored)
+	refused(t, "a wait", <-impatient, bored)
+	answer <- "wrong"
+	refused(t, "a wrong PIN", <-first, ck.CKR_PIN_INCORRECT)
+	refused(t, "a wait for a wrong PIN", <-patient, ck.CKR_PIN_INCORRECT)
+
+	go func() { first <- login(ctx) }()
+	<-asked
+	_, late := waiting(ctx, login)
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, "a wait beyond Close", <-late, ErrClosed)
+	answer <- softtoken.UserPIN
+	refused(t, "a PIN after Close", <-first, ErrClosed)
+}

@@ -246,15 +246,72 @@ func TestSessionHandleComesBack(t *testing.T) {
 	}
 }
 
-// A watched context tells when somebody has looked whether it is over.
+// A watched context tells when somebody has looked whether it is over, and when somebody waits for its end.
 type watched struct {
 	context.Context
-	looked func()
+	looked, waits func() // nil where nobody wants to know
 }
 
 func (w *watched) Err() error {
-	defer w.looked()
+	if w.looked != nil {
+		defer w.looked()
+	}
 	return w.Context.Err()
+}
+
+func (w *watched) Done() <-chan struct{} {
+	if w.waits != nil {
+		defer w.waits()
+	}
+	return w.Context.Done()
+}
+
+// waiting has f wait in a goroutine of its own, until the context that it gets ends with the cause of cancel. It gives
+// what f gives then.
+func waiting(ctx context.Context, f func(ctx context.Context) error) (cancel context.CancelCauseFunc, ended <-chan error) {
+	ctx, cancel = context.WithCancelCause(ctx)
+	result, waits := make(chan error, 1), make(chan struct{})
+	go func() { result <- f(&watched{Context: ctx, waits: sync.OnceFunc(func() { close(waits) })}) }()
+	<-waits
+	return cancel, result
+}
+
+// Who gives up waiting for a session leaves the others their places, and what was given to him meanwhile.
+func TestPoolLeaves(t *testing.T) {
+	f := use(t, load(t, softtoken.New(), WithMaxSessions(1)), softtoken.UserPIN)
+	nothing := func(ctx context.Context) error { return f.token.With(ctx, func(*Session) error { return nil }) }
+	bored := errors.New("bored")
+	var patient <-chan error
+	f.must(f.token.With(f.ctx, func(*Session) error {
+		cancel, impatient := waiting(f.ctx, nothing)
+		_, patient = waiting(f.ctx, nothing)
+		cancel(bored)
+		refused(t, "a wait", <-impatient, bored)
+		return nil
+	}))
+	f.must(<-patient)
+
+	// Giving up and getting one at the same time.
+	var wg sync.WaitGroup
+	for range 200 {
+		f.must(f.token.With(f.ctx, func(*Session) error {
+			for range 3 {
+				cancel, ended := waiting(f.ctx, nothing)
+				wg.Go(func() { cancel(bored) })
+				wg.Go(func() {
+					if err := <-ended; err != nil {
+						refused(t, "a wait", err, bored)
+					}
+				})
+			}
+			return nil
+		}))
+	}
+	wg.Wait()
+	p := &f.token.pool
+	if len(p.idle) != 1 || p.open != 1 || len(p.waiting) != 0 {
+		t.Errorf("%d idle sessions of %d, %d wait", len(p.idle), p.open, len(p.waiting))
+	}
 }
 
 // Who waits for a session that others use waits no longer than his context.
