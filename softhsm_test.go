@@ -321,3 +321,37 @@ func TestUnload(t *testing.T) {
 		t.Errorf("still loaded, %v", err)
 	}
 }
+
+// A module that is loaded and cannot be initialized is left out, or, if it is critical, fails the load and leaves nothing.
+func TestLoadFailsToInitialize(t *testing.T) {
+	lib, tokens := softHSM(t)
+	if err := os.RemoveAll(tokens); err != nil { // SoftHSM's C_Initialize wants it
+		t.Fatal(err)
+	}
+	paths := configured(t, lib)
+	dir := os.Getenv("P11_MODULE_PATH") // of the bundled token
+	write(t, filepath.Join(paths.SystemModules, "before.module"), "module: "+filepath.Join(dir, "p11mux-softtoken.so"), "priority: 2")
+	var log bytes.Buffer
+	ms, err := Load(WithConfig(paths), WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ms.Len() != 1 || ms.Module("before") == nil || !strings.Contains(log.String(), "skipping module 'hsm'") {
+		t.Errorf("%d modules\n%s", ms.Len(), &log)
+	}
+	if err := ms.Close(); err != nil {
+		t.Error(err)
+	}
+	write(t, filepath.Join(paths.SystemModules, "hsm.module"), "module: "+lib, "priority: 1", "critical: yes")
+	ms, err = Load(WithConfig(paths))
+	refused(t, "a critical module", err, ck.CKR_GENERAL_ERROR)
+	if ms != nil {
+		t.Error("there are modules in spite of the error")
+	}
+	_, err = LoadModule(lib)
+	refused(t, "a module that cannot be initialized", err, ck.CKR_GENERAL_ERROR)
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil || strings.Contains(string(maps), must(filepath.EvalSymlinks(lib))) {
+		t.Errorf("the module is loaded, %v", err)
+	}
+}
