@@ -324,7 +324,7 @@ func TestUnload(t *testing.T) {
 
 // A module that is loaded and cannot be initialized is left out, or, if it is critical, fails the load and leaves nothing.
 func TestLoadFailsToInitialize(t *testing.T) {
-	lib, tokens := softHSM(t)
+	lib, tokens := testkit.SoftHSMTokens(t)
 	if err := os.RemoveAll(tokens); err != nil { // SoftHSM's C_Initialize wants it
 		t.Fatal(err)
 	}
