@@ -11,11 +11,15 @@ var (
 	// ErrClosed is what a module, a token or a session gives after it was closed. Such an error also is the return value
 	// that PKCS#11 has for the case, CKR_CRYPTOKI_NOT_INITIALIZED or CKR_SESSION_HANDLE_INVALID.
 	ErrClosed = errors.New("used after Close")
-	// ErrNotFound: nothing matches the URI or the template. If modules or tokens could not be searched, the error says
-	// so too.
+	// ErrNotFound: nothing matches the URI or the template, and all that may have it was searched. If Load had to leave out
+	// modules, the error says so, see [Modules.Problems].
 	ErrNotFound = errors.New("not found")
+	// ErrIncomplete: what was looked for may be there all the same, for a module or a token could not be searched, or a
+	// token shows what is private after a login only. The reasons are errors of the search too:
+	// errors.Is(err, ck.CKR_PIN_INCORRECT).
+	ErrIncomplete = errors.New("not everything could be searched")
 	// ErrAmbiguous: more than one thing matches where one was asked for.
-	ErrAmbiguous = errors.New("more than one matches")
+	ErrAmbiguous = errors.New("ambiguous")
 	// ErrUnsupported: the key, the certificate or the options are of a kind that package crypto has no type for.
 	ErrUnsupported = errors.New("not supported")
 )

@@ -2,6 +2,7 @@ package p11mux
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 
@@ -24,13 +25,19 @@ type caller interface {
 // configuration that p11-kit reads too, see package conf. Each Load has its own view of the modules, which nobody else in
 // the process can close: not another Load, nor a library in C that uses the same modules by p11mux.
 //
-// A module that cannot be loaded or initialized is left out, and the logger is told. If it is marked as critical, or with
-// [WithCritical], Load fails and leaves nothing behind. No modules at all are no error.
+// A module that cannot be loaded or initialized is left out, and [Modules.Problems] and the logger tell. If it is marked as
+// critical, or with [WithCritical], Load fails and leaves nothing behind. No modules at all are no error.
 //
 // Load may be called from any goroutine. The modules are the caller's to close, with [Modules.Close].
 func Load(opts ...Option) (*Modules, error) {
 	o := newOptions(opts)
+	modules := new(Modules)
+	tell := func(text string) {
+		modules.problems = append(modules.problems, errors.New(text))
+		o.tell(text)
+	}
 	reg, query := process.Registry(), o.query()
+	query.Message = tell
 	if o.paths != nil {
 		query.Config = conf.Load(*o.paths, conf.ProcessEnv())
 	}
@@ -38,7 +45,6 @@ func Load(opts ...Option) (*Modules, error) {
 	if err != nil {
 		return nil, err
 	}
-	modules := new(Modules)
 	for i, choice := range choices {
 		m, err := open(reg, choice.Module, choice.Config.Name, o)
 		if err == nil {
@@ -46,7 +52,7 @@ func Load(opts ...Option) (*Modules, error) {
 			continue
 		}
 		if !o.critical && !choice.Config.Critical() {
-			o.tell("skipping module '" + choice.Config.Name + "': " + err.Error())
+			tell("skipping module '" + choice.Config.Name + "': " + err.Error())
 			continue
 		}
 		for _, rest := range choices[i+1:] {

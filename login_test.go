@@ -195,9 +195,10 @@ func TestPINIsForOneToken(t *testing.T) {
 	b := load(t, module.Func(relabeled(counted(&tries[1]), "other")), WithPIN(PINString(softtoken.UserPIN)))
 	ms := &Modules{all: []*Module{a, b}}
 	_, err := ms.PrivateKey(ctx, "pkcs11:object=k")
-	refused(t, "a PIN of the options for two tokens", err, ErrNotFound)
+	refused(t, "a PIN of the options for two tokens", err, ErrIncomplete)
 	_, err = ms.PrivateKey(ctx, "pkcs11:object=k?pin-value="+softtoken.UserPIN)
 	refused(t, "a PIN in the URI for two tokens", err, ErrAmbiguous)
+	refused(t, "a PIN in the URI for two tokens", err, errPINForOne)
 	if tries[0].Load()+tries[1].Load() != 0 {
 		t.Error("a PIN was tried")
 	}

@@ -186,24 +186,27 @@ func (m *Module) Tokens(ctx context.Context) iter.Seq2[*Token, error] {
 	}
 }
 
+// place is where the module's things are looked for.
+func (m *Module) place() place { return place{modules: []*Module{m}} }
+
 // Token finds the one token that a PKCS#11 URI names, as [Modules.Token] does.
 func (m *Module) Token(ctx context.Context, uri string) (*Token, error) {
-	return find(uri, []*Module{m}, func(s *search) (*Token, error) { return s.token(ctx) })
+	return find(uri, m.place(), func(s *search) (*Token, error) { return s.token(ctx) })
 }
 
 // Find goes through the objects that a PKCS#11 URI names, as [Modules.Find] does.
 func (m *Module) Find(ctx context.Context, uri string) iter.Seq2[*Object, error] {
-	return objects(ctx, uri, []*Module{m})
+	return objects(ctx, uri, m.place())
 }
 
 // PrivateKey finds the one private key that a PKCS#11 URI names, as [Modules.PrivateKey] does.
 func (m *Module) PrivateKey(ctx context.Context, uri string) (*PrivateKey, error) {
-	return find(uri, []*Module{m}, func(s *search) (*PrivateKey, error) { return s.privateKey(ctx) })
+	return find(uri, m.place(), func(s *search) (*PrivateKey, error) { return s.privateKey(ctx) })
 }
 
 // TLSCertificate gives a key with its certificates, as [Modules.TLSCertificate] does.
 func (m *Module) TLSCertificate(ctx context.Context, uri string) (tls.Certificate, error) {
-	return find(uri, []*Module{m}, func(s *search) (tls.Certificate, error) { return s.tlsCertificate(ctx) })
+	return find(uri, m.place(), func(s *search) (tls.Certificate, error) { return s.tlsCertificate(ctx) })
 }
 
 // eventInterval is how often a module is asked for events. People who plug tokens in do not notice it, nor does the

@@ -10,7 +10,8 @@ import (
 
 // Modules are the modules of one [Load]. Safe for concurrent use.
 type Modules struct {
-	all []*Module // not changed
+	all      []*Module // neither is changed
+	problems []error
 }
 
 // All goes through the modules, in the order of the configuration.
@@ -28,6 +29,13 @@ func (ms *Modules) Module(name string) *Module {
 	}
 	return nil
 }
+
+// Problems gives what Load met and went on: what is wrong with the configuration, and which modules were left out and why.
+// The logger of [WithLogger] was told the same. Empty if all is well.
+func (ms *Modules) Problems() []error { return slices.Clone(ms.problems) }
+
+// place is where the modules' things are looked for.
+func (ms *Modules) place() place { return place{ms.all, ms.problems} }
 
 // Close closes all modules, see [Module.Close]. Closing twice is harmless.
 func (ms *Modules) Close() error {
@@ -51,10 +59,10 @@ func (ms *Modules) Tokens(ctx context.Context) iter.Seq2[*Token, error] {
 	}
 }
 
-// Token finds the one token that a PKCS#11 URI (RFC 7512) names, "pkcs11:token=work". [ErrNotFound] if there is none, and
-// [ErrAmbiguous] if there are several.
+// Token finds the one token that a PKCS#11 URI (RFC 7512) names, "pkcs11:token=work". [ErrNotFound] if there is none,
+// [ErrAmbiguous] if there are several, and [ErrIncomplete] if there is none among those that could be looked at.
 func (ms *Modules) Token(ctx context.Context, uri string) (*Token, error) {
-	return find(uri, ms.all, func(s *search) (*Token, error) { return s.token(ctx) })
+	return find(uri, ms.place(), func(s *search) (*Token, error) { return s.token(ctx) })
 }
 
 // Find goes through the objects that a PKCS#11 URI (RFC 7512) names, on all tokens that it names. Where a token needs a
@@ -62,17 +70,18 @@ func (ms *Modules) Token(ctx context.Context, uri string) (*Token, error) {
 // shows is found. An error of one token is yielded, and the search goes on with the next one; an error in the URI is the
 // only thing that is yielded.
 func (ms *Modules) Find(ctx context.Context, uri string) iter.Seq2[*Object, error] {
-	return objects(ctx, uri, ms.all)
+	return objects(ctx, uri, ms.place())
 }
 
 // PrivateKey finds the one private key that a PKCS#11 URI names, for use as a crypto.Signer. It logs in as Find does. The
-// URI's type does not matter. [ErrNotFound] if there is none, and [ErrAmbiguous] if there are several.
+// URI's type does not matter. [ErrNotFound] if there is none, [ErrAmbiguous] if there are several, and [ErrIncomplete] if
+// there is none where it could be looked for, because of a PIN that is wrong or missing, for example.
 func (ms *Modules) PrivateKey(ctx context.Context, uri string) (*PrivateKey, error) {
-	return find(uri, ms.all, func(s *search) (*PrivateKey, error) { return s.privateKey(ctx) })
+	return find(uri, ms.place(), func(s *search) (*PrivateKey, error) { return s.privateKey(ctx) })
 }
 
 // TLSCertificate gives what a TLS server or client needs of the one private key that a PKCS#11 URI names: the key, its
 // certificate from the same token, and the intermediate certificates that are there too.
 func (ms *Modules) TLSCertificate(ctx context.Context, uri string) (tls.Certificate, error) {
-	return find(uri, ms.all, func(s *search) (tls.Certificate, error) { return s.tlsCertificate(ctx) })
+	return find(uri, ms.place(), func(s *search) (tls.Certificate, error) { return s.tlsCertificate(ctx) })
 }

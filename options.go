@@ -58,7 +58,7 @@ func WithTrustedOnly() Option { return func(o *options) { o.trusted = true } }
 func WithCritical() Option { return func(o *options) { o.critical = true } }
 
 // WithLogger has a logger told, at level Warn, what is wrong with the configuration, and which modules were left out and
-// why. Without it nobody is told. No PIN and no key is ever logged.
+// why. [Modules.Problems] tells the same. No PIN and no key is ever logged.
 func WithLogger(logger *slog.Logger) Option { return func(o *options) { o.logger = logger } }
 
 // WithPIN has a token that needs it logged in to when something is looked for by a URI that brings no PIN of its own, and

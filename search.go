@@ -3,8 +3,6 @@ package p11mux
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"iter"
 
 	"github.com/p11mux/p11mux/ck"
@@ -16,28 +14,37 @@ type search struct {
 	uri     *uri.URI // without a PIN
 	pin     PIN      // the URI's, or nil
 	modules []*Module
-	hint    error // why something may not have been found, or nil
+	// Why something may not have been found.
+	problems []error  // with modules that are not there
+	matched  int      // tokens that the URI names
+	closed   []*Token // of them, those that were not logged in to
 }
 
-func newSearch(text string, modules []*Module) (*search, error) {
+func newSearch(text string, in place) (*search, error) {
 	u, err := uri.Parse(text, uri.ForAny)
 	if err != nil {
 		return nil, err
 	}
 	defer u.ClearPIN()
 	if u.Unrecognized() {
-		return nil, fmt.Errorf("%w: the uri has attributes that nothing can have", ErrNotFound)
+		return nil, errUnrecognized(u.UnrecognizedAttribute())
 	}
 	pin, err := PINFromURI(u)
 	if err != nil {
 		return nil, err
 	}
-	return &search{uri: u.WithoutPIN(), pin: pin, modules: modules}, nil
+	return &search{uri: u.WithoutPIN(), pin: pin, modules: in.modules, problems: in.problems}, nil
+}
+
+// A place is where things are looked for: modules, and what is known of others.
+type place struct {
+	modules  []*Module
+	problems []error
 }
 
 // find does a search for one thing.
-func find[T any](text string, modules []*Module, f func(*search) (T, error)) (found T, err error) {
-	s, err := newSearch(text, modules)
+func find[T any](text string, in place, f func(*search) (T, error)) (found T, err error) {
+	s, err := newSearch(text, in)
 	if err != nil {
 		return found, err
 	}
@@ -45,9 +52,9 @@ func find[T any](text string, modules []*Module, f func(*search) (T, error)) (fo
 }
 
 // objects goes through what a URI names.
-func objects(ctx context.Context, text string, modules []*Module) iter.Seq2[*Object, error] {
+func objects(ctx context.Context, text string, in place) iter.Seq2[*Object, error] {
 	return func(yield func(*Object, error) bool) {
-		s, err := newSearch(text, modules)
+		s, err := newSearch(text, in)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -138,17 +145,11 @@ func (s *search) token(ctx context.Context) (*Token, error) {
 	found, errs := s.tokens(ctx)
 	switch len(found) {
 	case 0:
-		return nil, s.notFound("token", errs)
+		return nil, s.notFound(ctx, "token", errs)
 	case 1:
 		return found[0], nil
 	}
-	return nil, fmt.Errorf("%w token: %s", ErrAmbiguous, s.uri)
-}
-
-// notFound says what is not there, and what may be the reason.
-func (s *search) notFound(what string, errs []error) error {
-	err := fmt.Errorf("%w: no %s for %s", ErrNotFound, what, s.uri)
-	return errors.Join(append([]error{err, s.hint}, errs...)...)
+	return nil, ambiguous(s, "tokens", found)
 }
 
 // needLogin gives those of the tokens that want a PIN.
@@ -178,17 +179,18 @@ func (s *search) objects(ctx context.Context, template []ck.Attribute, yield fun
 			return
 		}
 	}
+	s.matched = len(tokens)
 	var login *Token
 	switch need := needLogin(tokens); {
 	case len(need) > 1 && s.pin != nil:
-		yield(nil, fmt.Errorf("%w token, and the uri has a PIN for one: %s", ErrAmbiguous, s.uri))
+		err := ambiguous(s, "tokens", need).(*searchError)
+		err.causes = []error{errPINForOne}
+		yield(nil, err)
 		return
-	case len(need) > 1:
-		s.hint = errors.New("several tokens need a login, so none was tried: name one in the uri")
 	case len(need) == 1 && s.pinFor(need[0]) != nil:
 		login = need[0]
-	case len(need) == 1:
-		s.hint = fmt.Errorf("what is private on %q shows after a login only", need[0].Label())
+	default:
+		s.closed = need
 	}
 	for _, t := range tokens {
 		if t == login {
@@ -209,28 +211,24 @@ func (s *search) objects(ctx context.Context, template []ck.Attribute, yield fun
 
 // key finds the one private key that the URI names.
 func (s *search) key(ctx context.Context) (*Object, error) {
-	var found *Object
+	var found []*Object
 	var errs []error
-	ambiguous := false
 	s.objects(ctx, s.templateFor(ck.CKO_PRIVATE_KEY), func(o *Object, err error) bool {
 		switch {
 		case err != nil:
 			errs = append(errs, err)
-		case found == nil:
-			found = o
-		case !found.sameAs(o):
-			ambiguous = true
-			return false
+		case len(found) == 0 || !found[0].sameAs(o):
+			found = append(found, o)
 		}
-		return true
+		return len(found) <= maxCandidates
 	})
-	switch {
-	case ambiguous:
-		return nil, fmt.Errorf("%w private key: %s", ErrAmbiguous, s.uri)
-	case found == nil:
-		return nil, s.notFound("private key", errs)
+	switch len(found) {
+	case 0:
+		return nil, s.notFound(ctx, "private key", errs)
+	case 1:
+		return found[0], nil
 	}
-	return found, nil
+	return nil, ambiguous(s, "private keys", found)
 }
 
 // sameAs tells whether two objects are one, seen through two modules.

@@ -8,6 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/asn1"
+	"errors"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -156,7 +157,7 @@ func TestSearchGoesOn(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := ms.PrivateKey(ctx, "pkcs11:object=nothing")
-	refused(t, "nothing", err, ErrNotFound)
+	refused(t, "nothing", err, ErrIncomplete)
 	refused(t, "nothing", err, ck.CKR_DEVICE_ERROR) // which may be why
 }
 
@@ -305,10 +306,52 @@ func TestNotFoundHints(t *testing.T) {
 		{[]*Module{a, b}, "pkcs11:object=k;token=other", `"other"`},
 	} {
 		_, err := (&Modules{all: test.modules}).PrivateKey(ctx, test.uri)
-		refused(t, test.uri, err, ErrNotFound)
+		refused(t, test.uri, err, ErrIncomplete)
+		if errors.Is(err, ErrNotFound) {
+			t.Errorf("%v is certain", err)
+		}
 		if err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v does not say %s", err, test.want)
 		}
+	}
+}
+
+// What was searched completely is certain, and the error says what there is not, or what there is too much of.
+func TestSearchErrors(t *testing.T) {
+	ctx := context.Background()
+	f := use(t, load(t, softtoken.New()), softtoken.UserPIN)
+	for range maxCandidates + 1 {
+		f.generate("P-256", "twin")
+	}
+	ms := &Modules{all: []*Module{f.token.module()}, problems: []error{errors.New("gone.so is gone")}}
+	for uri, want := range map[string]struct {
+		is   error
+		says string
+	}{
+		"pkcs11:object=k":             {ErrNotFound, "not found: no private key for pkcs11:object=k; gone.so is gone"},
+		"pkcs11:token=k;object=twin":  {ErrNotFound, "not found: no token for pkcs11:token=k;object=twin; gone.so is gone"},
+		"pkcs11:object=twin":          {ErrAmbiguous, "ambiguous: pkcs11:object=twin names several private keys: pkcs11:"},
+		"pkcs11:object=twin;type=any": {ErrNotFound, `not found: nothing can have the uri's attribute "type", or its value`},
+	} {
+		_, err := ms.PrivateKey(ctx, uri)
+		refused(t, uri, err, want.is)
+		if err != nil && !strings.HasPrefix(err.Error(), want.says) {
+			t.Errorf("%v, want %s", err, want.says)
+		}
+		if want.is == ErrAmbiguous && !strings.HasSuffix(err.Error(), ", and more") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// A wrong PIN does not make a key one that is not there.
+func TestWrongPINIsNotNotFound(t *testing.T) {
+	ms := &Modules{all: []*Module{load(t, softtoken.New())}}
+	_, err := ms.PrivateKey(context.Background(), "pkcs11:object=k?pin-value=0000")
+	refused(t, "a wrong PIN", err, ErrIncomplete)
+	refused(t, "a wrong PIN", err, ck.CKR_PIN_INCORRECT)
+	if errors.Is(err, ErrNotFound) {
+		t.Error(err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -217,6 +218,9 @@ func TestLoad(t *testing.T) {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log does not have %q:\n%s", want, &log)
 		}
+		if problems := errors.Join(ms.Problems()...); problems == nil || !strings.Contains(problems.Error(), want) {
+			t.Errorf("%q is no problem: %v", want, problems)
+		}
 	}
 	if token, err := ms.Token(ctx, "pkcs11:token=hsm?module-name=hsm"); err != nil || token.Slot().Module() != ms.Module("hsm") {
 		t.Errorf("%v", err)
@@ -236,6 +240,9 @@ func TestLoad(t *testing.T) {
 	none, err := Load(WithConfig(conf.Paths{SystemConfig: "/dev/null", UserConfig: "/dev/null", PackageModules: "/dev/null", SystemModules: "/dev/null", UserModules: "/dev/null"}))
 	if err != nil || none.Len() != 0 {
 		t.Errorf("no modules: %d, %v", none.Len(), err)
+	}
+	if problems := none.Problems(); len(problems) != 0 {
+		t.Errorf("no modules: %v", problems)
 	}
 	if err := none.Close(); err != nil {
 		t.Error(err)

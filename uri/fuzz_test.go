@@ -85,6 +85,7 @@ func checkFormat(t *testing.T, u *URI) {
 			t.Fatalf("%s is formatted again as %s", s, again.Format(ForAny))
 		}
 		again.SetUnrecognized(u.Unrecognized())
+		again.strange = u.strange
 		want := u.Clone()
 		// The order of the attributes is that of the names in texts.
 		byType := func(a, b ck.Attribute) int { return int(a.Type) - int(b.Type) }

@@ -92,6 +92,9 @@ func (u *URI) parsePath(s []byte, t Type) (query []byte, err error) {
 		name, value, err := cut(part)
 		if err == nil {
 			err = u.pathAttribute(name, value, t)
+			if u.unrecognized && u.strange == "" {
+				u.strange = string(name[:min(len(name), 64)])
+			}
 		}
 		if err != nil {
 			return nil, located(err, "path", n)

@@ -23,6 +23,7 @@ type URI struct {
 	hasVersion   bool
 	hasSlotID    bool
 	unrecognized bool
+	strange      string // the first attribute that is why
 
 	pin    PIN
 	attrs  []ck.Attribute // at most one of each type, in the order in which they were first set
@@ -49,8 +50,13 @@ func (u *URI) Reset() {
 // nothing.
 func (u *URI) Unrecognized() bool { return u.unrecognized }
 
-// SetUnrecognized sets what [URI.Unrecognized] reports.
-func (u *URI) SetUnrecognized(unrecognized bool) { u.unrecognized = unrecognized }
+// UnrecognizedAttribute returns the name of the first attribute that made the parsed
+// URI unrecognized, at most 64 octets of it; empty if there is none.
+func (u *URI) UnrecognizedAttribute() string { return u.strange }
+
+// SetUnrecognized sets what [URI.Unrecognized] reports, and forgets which attribute
+// was why.
+func (u *URI) SetUnrecognized(unrecognized bool) { u.unrecognized, u.strange = unrecognized, "" }
 
 // LibraryVersion returns library-version and whether the URI has it.
 func (u *URI) LibraryVersion() (v ck.Version, ok bool) { return u.version, u.hasVersion }
