@@ -9,15 +9,14 @@
 
 #include "uri.h"
 
-static void init(P11KitUri *uri)
+void p11_uri_init(P11KitUri *uri)
 {
 	memset(uri, 0, sizeof *uri);
 	uri->module.libraryVersion.major = uri->module.libraryVersion.minor = 255;
 	uri->slot_id = (CK_SLOT_ID)-1;
 }
 
-/* Frees what the URI points to. */
-static void clear(P11KitUri *uri)
+void p11_uri_clear(P11KitUri *uri)
 {
 	for (int i = 0; i < P11_URI_TEXTS; i++)
 		p11_uri_wipe_text(uri->texts[i]);
@@ -29,7 +28,7 @@ P11_EXPORT P11KitUri *p11_kit_uri_new(void)
 {
 	P11KitUri *uri = malloc(sizeof *uri);
 	if (uri)
-		init(uri);
+		p11_uri_init(uri);
 	return uri;
 }
 
@@ -37,7 +36,7 @@ P11_EXPORT void p11_kit_uri_free(P11KitUri *uri)
 {
 	if (!uri)
 		return;
-	clear(uri);
+	p11_uri_clear(uri);
 	free(uri);
 }
 
@@ -49,11 +48,11 @@ P11_EXPORT int p11_kit_uri_parse(const char *string, P11KitUriType uri_type, P11
 	if (!engine)
 		return P11_KIT_URI_UNEXPECTED;
 	P11KitUri parsed;
-	init(&parsed);
+	p11_uri_init(&parsed);
 	int code = engine->uri_parse((char *)string, uri_type, &parsed);
 	if (code == P11_KIT_URI_BAD_SCHEME)
 		return code;
-	clear(uri);
+	p11_uri_clear(uri);
 	*uri = parsed;
 	return code;
 }
