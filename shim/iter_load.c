@@ -58,8 +58,8 @@ static bool add(struct load *load, struct block block)
 /* Makes room for the value of an attribute whose length is known. */
 static bool add_room(struct load *load, CK_ATTRIBUTE *attr)
 {
-	/* With zeros: in a template they are values that are not there yet. */
-	void *value = calloc(1, attr->ulValueLen);
+	/* With zeros: in a template they are values that are not there yet. There is no more memory than PTRDIFF_MAX. */
+	void *value = attr->ulValueLen <= PTRDIFF_MAX ? calloc(1, attr->ulValueLen) : NULL;
 	if (value && add(load, (struct block){ attr, value, attr->ulValueLen, false, false }))
 		return true;
 	free(value);
@@ -117,9 +117,13 @@ static CK_RV check(const struct load *load)
 	for (size_t i = 0; i < load->blocks_len; i++) {
 		const struct block *block = &load->blocks[i];
 		CK_ULONG len = block->at->ulValueLen;
-		if (block->at->pValue != block->value || (len > block->room && len != CK_UNAVAILABLE_INFORMATION)) {
-			p11_message("a module gives %lu bytes of attribute 0x%lx in a place for %lu", len, block->at->type,
-			            block->room);
+		if (block->at->pValue != block->value) {
+			p11_message("a module puts attribute 0x%lx somewhere else than it was told", block->at->type);
+			return CKR_GENERAL_ERROR;
+		}
+		if (len > block->room && len != CK_UNAVAILABLE_INFORMATION) {
+			p11_message("a module gives %lu bytes of attribute 0x%lx where there is room for %lu", len,
+			            block->at->type, block->room);
 			return CKR_GENERAL_ERROR;
 		}
 		if (block->entered && len != block->room)

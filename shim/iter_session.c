@@ -96,11 +96,13 @@ static CK_RV make_template(P11KitIter *iter, size_t *len)
 		iter->template = template;
 		iter->template_room = most;
 	}
-	for (size_t i = 0; i < uri->attributes_len; i++)
-		if (!p11_uri_find_attribute(filters, uri->attributes[i].type))
-			iter->template[(*len)++] = uri->attributes[i];
+	for (size_t i = 0; i < uri->attributes_len; i++) {
+		const CK_ATTRIBUTE *filter = p11_uri_find_attribute(filters, uri->attributes[i].type);
+		iter->template[(*len)++] = filter ? *filter : uri->attributes[i];
+	}
 	for (size_t i = 0; i < filters->attributes_len; i++)
-		iter->template[(*len)++] = filters->attributes[i];
+		if (!p11_uri_find_attribute(uri, filters->attributes[i].type))
+			iter->template[(*len)++] = filters->attributes[i];
 	return CKR_OK;
 }
 

@@ -27,7 +27,6 @@
 #define P11_KIT_ITER_H 1
 
 #include "p11-kit/p11-kit.h"
-#include "p11-kit/pin.h"
 #include "p11-kit/uri.h"
 
 #ifdef P11_KIT_FUTURE_UNSTABLE_API
