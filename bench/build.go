@@ -24,6 +24,8 @@ var programs = [...]struct {
 	{"handles", "handles", nil, true, false},
 	{"fork", "fork", nil, true, false},
 	{"token", "token", nil, true, false},
+	{"objects", "objects", nil, true, false},
+	{"uri", "uri", nil, true, false},
 	{"link", "link", nil, false, true},
 	{"link-raw", "link", nil, false, false},
 	{"list", "list", nil, true, true},

@@ -27,6 +27,9 @@ struct load {
 	CK_ULONG count;
 	struct block *blocks;
 	size_t blocks_len, blocks_room;
+	size_t outer;   /* of them are for attrs */
+	bool templates; /* some of them are for templates */
+	bool emptied;   /* some of them turned out to be for nothing */
 	CK_ATTRIBUTE few_attrs[FEW];
 	struct block few_blocks[FEW];
 };
@@ -36,34 +39,42 @@ static bool has_value(CK_ULONG len)
 	return len != 0 && len != CK_UNAVAILABLE_INFORMATION;
 }
 
-/* Notes a value, and gives it to its attribute. */
-static bool add(struct load *load, struct block block)
+/* Makes room to note more values. */
+static bool grow(struct load *load)
 {
-	if (load->blocks_len == load->blocks_room) {
-		size_t room = 2 * load->blocks_room;
-		bool few = load->blocks == load->few_blocks;
-		struct block *blocks = reallocarray(few ? NULL : load->blocks, room, sizeof *blocks);
-		if (!blocks)
-			return false;
-		if (few)
-			memcpy(blocks, load->few_blocks, sizeof load->few_blocks);
-		load->blocks = blocks;
-		load->blocks_room = room;
-	}
-	block.at->pValue = block.value;
-	load->blocks[load->blocks_len++] = block;
+	bool few = load->blocks == load->few_blocks;
+	struct block *blocks = reallocarray(few ? NULL : load->blocks, 2 * load->blocks_room, sizeof *blocks);
+	if (!blocks)
+		return false;
+	if (few)
+		memcpy(blocks, load->few_blocks, sizeof load->few_blocks);
+	load->blocks = blocks;
+	load->blocks_room *= 2;
 	return true;
 }
 
-/* Makes room for the value of an attribute whose length is known. */
-static bool add_room(struct load *load, CK_ATTRIBUTE *attr)
+/* Makes room for the value of an attribute whose length is known, or takes what is given for it, and notes that. */
+static inline bool add(struct load *load, CK_ATTRIBUTE *attr, void *given)
 {
-	/* With zeros: in a template they are values that are not there yet. There is no more memory than PTRDIFF_MAX. */
-	void *value = attr->ulValueLen <= PTRDIFF_MAX ? calloc(1, attr->ulValueLen) : NULL;
-	if (value && add(load, (struct block){ attr, value, attr->ulValueLen, false, false }))
-		return true;
-	free(value);
-	return false;
+	CK_ULONG len = attr->ulValueLen;
+	if (load->blocks_len == load->blocks_room && !grow(load))
+		return false;
+	void *value = given ? given : len <= PTRDIFF_MAX ? malloc(len) : NULL;
+	if (!value)
+		return false;
+	attr->pValue = value;
+	struct block *block = &load->blocks[load->blocks_len++];
+	block->at = attr;
+	block->value = value;
+	block->room = len;
+	block->given = given != NULL;
+	block->entered = false;
+	if (p11_is_template(attr)) {
+		/* What is in it is not there yet. (To have calloc do it for all is slower: it does not ask the thread's cache.) */
+		memset(value, 0, len);
+		load->templates = true;
+	}
+	return true;
 }
 
 /* Drops the values that are ours. */
@@ -76,13 +87,12 @@ static void drop_blocks(struct load *load)
 		free(load->blocks[i].value);
 	}
 	load->blocks_len = 0;
+	load->templates = load->emptied = false;
 }
 
 static CK_RV ask(struct load *load)
 {
 	const P11KitIter *iter = load->iter;
-	for (size_t i = 0; i < load->blocks_len; i++)
-		load->blocks[i].at->ulValueLen = load->blocks[i].room;
 	CK_RV rv = P11_CALL(iter->module, C_GetAttributeValue, iter->session, iter->object, load->attrs, load->count);
 	/* That some are missing or secret is told by their lengths. */
 	return rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE ? CKR_OK : rv;
@@ -98,13 +108,15 @@ static CK_RV ask_lengths(struct load *load, const CK_ATTRIBUTE *given)
 		return rv;
 	for (CK_ULONG i = 0; i < load->count; i++) {
 		CK_ATTRIBUTE *attr = &load->attrs[i];
-		attr->pValue = NULL;
-		if (!has_value(attr->ulValueLen))
+		if (!has_value(attr->ulValueLen)) {
+			attr->pValue = NULL;
 			continue;
-		bool fits = given[i].pValue && given[i].ulValueLen == attr->ulValueLen && !p11_is_template(&given[i]);
-		if (fits ? !add(load, (struct block){ attr, given[i].pValue, attr->ulValueLen, true, false }) : !add_room(load, attr))
+		}
+		bool fits = given[i].ulValueLen == attr->ulValueLen && !p11_is_template(&given[i]);
+		if (!add(load, attr, fits ? given[i].pValue : NULL))
 			return CKR_HOST_MEMORY;
 	}
+	load->outer = load->blocks_len;
 	return CKR_OK;
 }
 
@@ -112,7 +124,7 @@ static CK_RV ask_lengths(struct load *load, const CK_ATTRIBUTE *given)
  * Whether the module has kept to the room it was given. CKR_BUFFER_TOO_SMALL if
  * the object has changed so much that all must be asked again.
  */
-static CK_RV check(const struct load *load)
+static CK_RV check(struct load *load)
 {
 	for (size_t i = 0; i < load->blocks_len; i++) {
 		const struct block *block = &load->blocks[i];
@@ -128,8 +140,10 @@ static CK_RV check(const struct load *load)
 		}
 		if (block->entered && len != block->room)
 			return CKR_BUFFER_TOO_SMALL;
+		if (!has_value(len))
+			load->emptied = true;
 	}
-	for (CK_ULONG i = 0; i < load->count; i++)
+	for (CK_ULONG i = 0; i < load->count && load->outer < load->count; i++)
 		if (!load->attrs[i].pValue && has_value(load->attrs[i].ulValueLen))
 			return CKR_BUFFER_TOO_SMALL;
 	return CKR_OK;
@@ -147,7 +161,7 @@ static CK_RV enter_templates(struct load *load, size_t from)
 		CK_ATTRIBUTE *inner = attr->pValue;
 		for (size_t j = 0; j < attr->ulValueLen / sizeof *inner; j++) {
 			inner[j].pValue = NULL;
-			if (has_value(inner[j].ulValueLen) && !add_room(load, &inner[j]))
+			if (has_value(inner[j].ulValueLen) && !add(load, &inner[j], NULL))
 				return CKR_HOST_MEMORY;
 		}
 	}
@@ -163,11 +177,13 @@ static CK_RV ask_values(struct load *load)
 		if (rv == CKR_OK)
 			rv = check(load);
 		size_t end = load->blocks_len;
-		if (rv == CKR_OK)
+		if (rv == CKR_OK && load->templates)
 			rv = enter_templates(load, known);
 		if (rv != CKR_OK || load->blocks_len == end)
 			return rv;
 		known = end;
+		for (size_t i = 0; i < end; i++)
+			load->blocks[i].at->ulValueLen = load->blocks[i].room;
 	}
 	p11_message("a module has templates of attributes within templates, without end");
 	return CKR_GENERAL_ERROR;
@@ -186,7 +202,7 @@ static void free_given(CK_ATTRIBUTE *attr, int level)
 /* Gives the values to the caller. One that turned out to be empty has no memory. */
 static void give(struct load *load, CK_ATTRIBUTE *templ)
 {
-	for (size_t i = 0; i < load->blocks_len; i++) {
+	for (size_t i = 0; i < load->blocks_len && load->emptied; i++) {
 		const struct block *block = &load->blocks[i];
 		if (has_value(block->at->ulValueLen))
 			continue;
@@ -195,7 +211,7 @@ static void give(struct load *load, CK_ATTRIBUTE *templ)
 			free(block->value);
 	}
 	for (CK_ULONG i = 0; i < load->count; i++) {
-		if (templ[i].pValue != load->attrs[i].pValue)
+		if (templ[i].pValue && templ[i].pValue != load->attrs[i].pValue)
 			free_given(&templ[i], 0);
 		templ[i] = load->attrs[i];
 	}
@@ -215,6 +231,7 @@ P11_EXPORT CK_RV p11_kit_iter_load_attributes(P11KitIter *iter, CK_ATTRIBUTE *te
 	load.blocks = load.few_blocks;
 	load.blocks_len = 0;
 	load.blocks_room = FEW;
+	load.templates = load.emptied = false;
 	CK_RV rv = load.attrs ? CKR_BUFFER_TOO_SMALL : CKR_HOST_MEMORY;
 	for (int attempt = 0; attempt < ATTEMPTS && rv == CKR_BUFFER_TOO_SMALL; attempt++) {
 		rv = ask_lengths(&load, templ);

@@ -255,6 +255,12 @@ P11_EXPORT CK_RV p11_kit_iter_next(P11KitIter *iter)
 	p11_return_val_if_fail(!iter->running, CKR_OPERATION_ACTIVE);
 	p11_return_val_if_fail(iter->iterating, CKR_OPERATION_NOT_INITIALIZED);
 	CK_RV rv = iter->failed;
+	/* What most calls are for: an object that has been found already, and about which nobody is asked. */
+	if (rv == CKR_OK && iter->step == P11_ITER_OBJECT && iter->objects_next < iter->objects_len && !iter->callbacks) {
+		iter->kind = P11_KIT_ITER_KIND_OBJECT;
+		iter->object = iter->objects[iter->objects_next++];
+		return CKR_OK;
+	}
 	if (rv == CKR_OK && (iter->uri.unrecognized || !wants_anything(iter)))
 		rv = CKR_CANCEL;
 	iter->running = true;

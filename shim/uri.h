@@ -80,8 +80,22 @@ int p11_uri_write(const P11KitUri *uri, int type, bool lower, char **string);
 /* Whether URIs have a name for an attribute of this type. */
 bool p11_uri_names(CK_ATTRIBUTE_TYPE type);
 
-/* Whether the value of an attribute is an array of attributes, by its type and length. */
-bool p11_is_template(const CK_ATTRIBUTE *attr);
+/*
+ * Whether the value of an attribute is an array of attributes, by its type and
+ * length. Not all types with CKF_ARRAY_ATTRIBUTE are such: CKA_ALLOWED_MECHANISMS.
+ */
+static inline bool p11_is_template(const CK_ATTRIBUTE *attr)
+{
+	switch (attr->type) {
+	case CKA_WRAP_TEMPLATE:
+	case CKA_UNWRAP_TEMPLATE:
+	case CKA_DERIVE_TEMPLATE:
+	case CKA_ENCAPSULATE_TEMPLATE:
+	case CKA_DECAPSULATE_TEMPLATE:
+		return attr->pValue && attr->ulValueLen % sizeof *attr == 0;
+	}
+	return false;
+}
 
 /* Frees a text and leaves no copy of it in memory; NULL is let pass. */
 void p11_uri_wipe_text(char *text);

@@ -13,20 +13,6 @@ bool p11_uri_names(CK_ATTRIBUTE_TYPE type)
 	return type == CKA_CLASS || type == CKA_LABEL || type == CKA_ID;
 }
 
-/* Not all types with CKF_ARRAY_ATTRIBUTE are such: CKA_ALLOWED_MECHANISMS. */
-bool p11_is_template(const CK_ATTRIBUTE *attr)
-{
-	switch (attr->type) {
-	case CKA_WRAP_TEMPLATE:
-	case CKA_UNWRAP_TEMPLATE:
-	case CKA_DERIVE_TEMPLATE:
-	case CKA_ENCAPSULATE_TEMPLATE:
-	case CKA_DECAPSULATE_TEMPLATE:
-		return attr->pValue && attr->ulValueLen % sizeof *attr == 0;
-	}
-	return false;
-}
-
 /* Wipes and frees the value of an attribute. */
 static void free_value(CK_ATTRIBUTE *attr)
 {

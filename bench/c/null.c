@@ -1,7 +1,8 @@
 /*
  * A module that does nothing, so that what remains is the way to it: every
  * function of a 2.40 list is there and answers CKR_OK. It has one slot, and it
- * counts the sessions, to notice one that is closed twice.
+ * counts the sessions, to notice one that is closed twice. There are NULL_OBJECTS
+ * objects, each with every attribute, of eight bytes.
  *
  * With ANSWERS it gives what bindings cannot do without: a signature of 256
  * octets, and ten objects of which each tells four attributes.
@@ -131,6 +132,33 @@ static CK_RV get_attributes(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, 
 	}
 	return CKR_OK;
 }
+#else
+#define NULL_OBJECTS 1000
+
+static __thread CK_ULONG found; /* objects, by the search of this thread */
+
+static CK_RV find_objects_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG count)
+{
+	found = 0;
+	return CKR_OK;
+}
+
+static CK_RV find_objects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects, CK_ULONG room, CK_ULONG *count)
+{
+	for (*count = 0; *count < room && found < NULL_OBJECTS; (*count)++)
+		objects[*count] = ++found;
+	return CKR_OK;
+}
+
+static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *template, CK_ULONG count)
+{
+	for (CK_ULONG i = 0; i < count; i++) {
+		if (template[i].pValue)
+			memcpy(template[i].pValue, &object, sizeof object);
+		template[i].ulValueLen = sizeof object;
+	}
+	return CKR_OK;
+}
 #endif
 
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list);
@@ -151,6 +179,10 @@ static CK_FUNCTION_LIST functions = {
 	.C_FindObjectsInit = find_init,
 	.C_FindObjects = find,
 	.C_GetAttributeValue = get_attributes,
+#else
+	.C_FindObjectsInit = find_objects_init,
+	.C_FindObjects = find_objects,
+	.C_GetAttributeValue = get_attribute_value,
 #endif
 };
 
