@@ -22,7 +22,7 @@ func (b *bench) objects() ([]table, error) {
 	} {
 		found, loaded := m.title+", objects", m.title+", objects with attributes"
 		if m.path == "" {
-			t.rows = append(t.rows, absent(found), absent(loaded))
+			t.rows = append(t.rows, absent(found, cWays[:]), absent(loaded, cWays[:]))
 			continue
 		}
 		r, err := b.rounds(b.pick(15, 2), b.installed(true), "objects", func(w way) []string {
