@@ -31,7 +31,7 @@ libnss3-dev               NSS,
 libgck-1-dev              libgck,
 libgcr-base-3-1           and libgcr
 valgrind                  watches what those do to memory
-ca-certificates           certificates for p11-kit's trust module
+ca-certificates           certificates for the trust module
 default-jre-headless      keytool, a consumer on the provider of Java
 util-linux                unshare and mount, for programs that are to see another system; as an ordinary user too
 '
