@@ -16,7 +16,7 @@ func (b *bench) objects() ([]table, error) {
 		made        int // objects, or 1 if the module has its own
 		more        []string
 	}{
-		{"null module", b.path("null.so"), 1, nil},
+		{"null module", b.path("many.so"), 1, nil},
 		{"SoftHSM", b.softhsm, 1000, nil},
 		{"SoftHSM, one thread", b.softhsm, 1000, []string{"alone"}},
 	} {

@@ -1,11 +1,11 @@
 /*
  * A module that does nothing, so that what remains is the way to it: every
  * function of a 2.40 list is there and answers CKR_OK. It has one slot, and it
- * counts the sessions, to notice one that is closed twice. There are NULL_OBJECTS
- * objects, each with every attribute, of eight bytes.
+ * counts the sessions, to notice one that is closed twice.
  *
  * With ANSWERS it gives what bindings cannot do without: a signature of 256
- * octets, and ten objects of which each tells four attributes.
+ * octets, and ten objects of which each tells four attributes. With MANY there
+ * are MANY objects, each with every attribute, of eight bytes.
  */
 #include <stdatomic.h>
 #include <stddef.h>
@@ -132,9 +132,9 @@ static CK_RV get_attributes(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, 
 	}
 	return CKR_OK;
 }
-#else
-#define NULL_OBJECTS 1000
+#endif
 
+#ifdef MANY
 static __thread CK_ULONG found; /* objects, by the search of this thread */
 
 static CK_RV find_objects_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG count)
@@ -145,7 +145,7 @@ static CK_RV find_objects_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template
 
 static CK_RV find_objects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects, CK_ULONG room, CK_ULONG *count)
 {
-	for (*count = 0; *count < room && found < NULL_OBJECTS; (*count)++)
+	for (*count = 0; *count < room && found < MANY; (*count)++)
 		objects[*count] = ++found;
 	return CKR_OK;
 }
@@ -179,7 +179,8 @@ static CK_FUNCTION_LIST functions = {
 	.C_FindObjectsInit = find_init,
 	.C_FindObjects = find,
 	.C_GetAttributeValue = get_attributes,
-#else
+#endif
+#ifdef MANY
 	.C_FindObjectsInit = find_objects_init,
 	.C_FindObjects = find_objects,
 	.C_GetAttributeValue = get_attribute_value,
