@@ -137,7 +137,7 @@ test:
 
 # Runs each fuzz target for FUZZTIME.
 .PHONY: fuzz
-fuzz:
+fuzz: all sanitized
 	GO=$(GO) scripts/fuzz.sh $(FUZZTIME)
 
 # Writes again what is generated from spec.

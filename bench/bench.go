@@ -45,6 +45,8 @@ var measurements = [...]struct {
 	{"sessions", (*bench).sessions},
 	{"proxy", (*bench).proxy},
 	{"second", (*bench).second},
+	{"objects", (*bench).objects},
+	{"uri", (*bench).uris},
 	{"link", (*bench).link},
 	{"modules", (*bench).modules},
 	{"handles", (*bench).handles},

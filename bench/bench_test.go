@@ -78,6 +78,8 @@ func testAll(t *testing.T, dir string) {
 		"Sessions":                              2,
 		"The proxy module":                      9,
 		"A second caller":                       2,
+		"Iterators":                             6,
+		"URIs":                                  12,
 		"A program that only links the library": 3,
 		"A program that lists the slots of the configured modules": 12,
 		"Lists of one module":       9,

@@ -12,7 +12,7 @@ make                      builds everything
 pkg-config                finds the headers of the reference library
 libgnutls28-dev           headers, for a Go program that links GnuTLS
 libp11-kit-dev            headers, and the reference library the results are compared with
-p11-kit                   the reference command line tool
+p11-kit                   p11-kit and trust, its command line tools
 p11-kit-modules           the reference proxy and client modules
 softhsm2                  a complete PKCS#11 module with keys in files
 opensc                    pkcs11-tool, a foreign consumer of modules
@@ -31,6 +31,7 @@ libnss3-dev               NSS,
 libgck-1-dev              libgck,
 libgcr-base-3-1           and libgcr
 valgrind                  watches what those do to memory
+ca-certificates           certificates for the trust module
 default-jre-headless      keytool, a consumer on the provider of Java
 util-linux                unshare and mount, for programs that are to see another system; as an ordinary user too
 '

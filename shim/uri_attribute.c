@@ -13,26 +13,12 @@ bool p11_uri_names(CK_ATTRIBUTE_TYPE type)
 	return type == CKA_CLASS || type == CKA_LABEL || type == CKA_ID;
 }
 
-/* Whether values of this type are attributes. Not all types with CKF_ARRAY_ATTRIBUTE are: CKA_ALLOWED_MECHANISMS. */
-static bool is_template(const CK_ATTRIBUTE *attr)
-{
-	switch (attr->type) {
-	case CKA_WRAP_TEMPLATE:
-	case CKA_UNWRAP_TEMPLATE:
-	case CKA_DERIVE_TEMPLATE:
-	case CKA_ENCAPSULATE_TEMPLATE:
-	case CKA_DECAPSULATE_TEMPLATE:
-		return attr->pValue && attr->ulValueLen % sizeof *attr == 0;
-	}
-	return false;
-}
-
 /* Wipes and frees the value of an attribute. */
 static void free_value(CK_ATTRIBUTE *attr)
 {
 	if (!attr->pValue)
 		return;
-	if (is_template(attr)) {
+	if (p11_is_template(attr)) {
 		CK_ATTRIBUTE *nested = attr->pValue;
 		for (size_t i = 0; i < attr->ulValueLen / sizeof *nested; i++)
 			free_value(&nested[i]);
@@ -52,7 +38,7 @@ static bool copy(CK_ATTRIBUTE *to, const CK_ATTRIBUTE *from, int depth)
 	/* An empty value is one: it has an address. */
 	if (!(to->pValue = malloc(from->ulValueLen ? from->ulValueLen : 1)))
 		return false;
-	if (!is_template(from)) {
+	if (!p11_is_template(from)) {
 		memcpy(to->pValue, from->pValue, from->ulValueLen);
 		return true;
 	}
@@ -68,8 +54,7 @@ static bool copy(CK_ATTRIBUTE *to, const CK_ATTRIBUTE *from, int depth)
 	return true;
 }
 
-/* The place of the attribute of a type, or NULL. */
-static CK_ATTRIBUTE *find(const P11KitUri *uri, CK_ATTRIBUTE_TYPE type)
+CK_ATTRIBUTE *p11_uri_find_attribute(const P11KitUri *uri, CK_ATTRIBUTE_TYPE type)
 {
 	for (size_t i = 0; i < uri->attributes_len; i++)
 		if (uri->attributes[i].type == type)
@@ -95,10 +80,21 @@ void p11_uri_free_attributes(P11KitUri *uri)
 	free(uri->attributes);
 }
 
+void p11_uri_drop_attribute(P11KitUri *uri, CK_ATTRIBUTE_TYPE type)
+{
+	CK_ATTRIBUTE *place = p11_uri_find_attribute(uri, type);
+	if (!place)
+		return;
+	free_value(place);
+	/* With the end of the array. */
+	memmove(place, place + 1, (size_t)(uri->attributes + uri->attributes_len - place) * sizeof *place);
+	uri->attributes_len--;
+}
+
 P11_EXPORT CK_ATTRIBUTE_PTR p11_kit_uri_get_attribute(P11KitUri *uri, CK_ATTRIBUTE_TYPE attr_type)
 {
 	p11_return_val_if_fail(uri != NULL, NULL);
-	return find(uri, attr_type);
+	return p11_uri_find_attribute(uri, attr_type);
 }
 
 P11_EXPORT int p11_kit_uri_set_attribute(P11KitUri *uri, CK_ATTRIBUTE_PTR attr)
@@ -109,7 +105,7 @@ P11_EXPORT int p11_kit_uri_set_attribute(P11KitUri *uri, CK_ATTRIBUTE_PTR attr)
 	CK_ATTRIBUTE fresh;
 	if (!copy(&fresh, attr, 0))
 		return P11_KIT_URI_UNEXPECTED;
-	CK_ATTRIBUTE *place = find(uri, fresh.type);
+	CK_ATTRIBUTE *place = p11_uri_find_attribute(uri, fresh.type);
 	if (place) {
 		free_value(place);
 	} else if (!(place = add(uri))) {
@@ -125,13 +121,7 @@ P11_EXPORT int p11_kit_uri_clear_attribute(P11KitUri *uri, CK_ATTRIBUTE_TYPE att
 	p11_return_val_if_fail(uri != NULL, P11_KIT_URI_UNEXPECTED);
 	if (!p11_uri_names(attr_type))
 		return P11_KIT_URI_NOT_FOUND;
-	CK_ATTRIBUTE *place = find(uri, attr_type);
-	if (!place)
-		return P11_KIT_URI_OK;
-	free_value(place);
-	/* With the end of the array. */
-	memmove(place, place + 1, (size_t)(uri->attributes + uri->attributes_len - place) * sizeof *place);
-	uri->attributes_len--;
+	p11_uri_drop_attribute(uri, attr_type);
 	return P11_KIT_URI_OK;
 }
 

@@ -92,23 +92,13 @@ static struct p11_uri_query *find(const P11KitUri *uri, const char *name)
 	return NULL;
 }
 
-/* Whether a query attribute that is written with this name is parsed again as a vendor query. */
-static bool is_vendor_name(const char *name)
-{
-	static const char *const known[] = { "pin-source", "pinfile", "pin-value", "module-name", "module-path" };
-	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-		if (strcmp(name, known[i]) == 0)
-			return false;
-	return *name && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_")] == '\0';
-}
-
-static bool add(P11KitUri *uri, const char *name, const char *value)
+bool p11_uri_add_query(P11KitUri *uri, const char *name, size_t name_len, const char *value, size_t value_len)
 {
 	struct p11_uri_query *queries = reallocarray(uri->queries, uri->queries_len + 1, sizeof *queries);
 	if (!queries)
 		return false;
 	uri->queries = queries;
-	struct p11_uri_query query = { strdup(name), strdup(value) };
+	struct p11_uri_query query = { strndup(name, name_len), strndup(value, value_len) };
 	if (!query.name || !query.value) {
 		free(query.name);
 		p11_uri_wipe_text(query.value);
@@ -132,7 +122,8 @@ P11_EXPORT int p11_kit_uri_set_vendor_query(P11KitUri *uri, const char *name, co
 	p11_return_val_if_fail(name != NULL, 0);
 	struct p11_uri_query *query = find(uri, name);
 	if (!query)
-		return value && is_vendor_name(name) && add(uri, name, value);
+		return value && p11_uri_is_vendor_name(name, strlen(name)) &&
+		       p11_uri_add_query(uri, name, strlen(name), value, strlen(value));
 	if (value)
 		return replace(&query->value, value);
 	/* name may be the very text that goes. */

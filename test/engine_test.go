@@ -50,7 +50,7 @@ func TestEngineFile(t *testing.T) {
 			if tc.replacedBy != "" {
 				install(t, tc.replacedBy, env["REPLACEMENT"])
 			}
-			r := command{path: program(t, "engine"), args: []string{tc.program}, lib: ours, env: env}.mustRun(t)
+			r := command{path: program(t, "engine", "conf_scripted.c"), args: []string{tc.program}, lib: ours, env: env}.mustRun(t)
 			lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
 			for _, line := range lines {
 				if !strings.HasSuffix(line, tc.says) {
@@ -71,7 +71,7 @@ func TestLibraryGone(t *testing.T) {
 	install(t, filepath.Join(ours.dir(t), "libp11-kit.so.0"), library)
 	install(t, filepath.Join(ours.dir(t), "p11mux", "engine.so"), filepath.Join(dir, "p11mux", "engine.so"))
 	command{
-		path: program(t, "engine"), args: []string{"gone"}, lib: ours,
+		path: program(t, "engine", "conf_scripted.c"), args: []string{"gone"}, lib: ours,
 		env: map[string]string{"LD_LIBRARY_PATH": dir, "LIBRARY": library},
 	}.mustRun(t)
 }

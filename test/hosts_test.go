@@ -48,6 +48,16 @@ func TestFork(t *testing.T) {
 // plain changes nothing: an empty configuration and the counting modules.
 func plain(*testing.T, *command) {}
 
+// TestIter runs hosts that iterate a real token.
+func TestIter(t *testing.T) {
+	runCases(t, program(t, "iter", "token.c"), withToken)
+}
+
+// TestGrowth runs hosts that do the same a hundred thousand times.
+func TestGrowth(t *testing.T) {
+	runCases(t, program(t, "growth", "conf_scripted.c"), plain)
+}
+
 // TestThreads runs many threads that share one counting module.
 func TestThreads(t *testing.T) {
 	runCases(t, program(t, "threads"), plain)

@@ -64,6 +64,8 @@ func TestSanitized(t *testing.T) {
 		{sanitized(t, memory, "proxy_threads", "proxylib.c", "token.c", ownHeaders), oursWatched, []string{"lives", "shared", "races", "close-all"}, false},
 		{sanitized(t, memory, "proxy_versions", "proxylib.c", ownHeaders), oursWatched, []string{"interface-list", "instances", "functions", "library"}, true},
 		{sanitized(t, forks, "proxy_children", "proxylib.c", "token.c", ownHeaders), oursForking, []string{"shut", "many", "busy"}, true},
+		{sanitized(t, memory, "iter", "token.c"), oursWatched, []string{"objects", "destroy", "login", "threads"}, true},
+		{sanitized(t, forks, "iter", "token.c"), oursForking, []string{"forked"}, true},
 		{sanitized(t, forks, "proxy_fork", "token.c", "-I../include"), oursForking, []string{"inherited", "interfaces", "handles"}, true},
 		{sanitized(t, forks, "fork", "fork_busy.c", "token.c"), oursForking, []string{"sign", "release", "grandchild"}, true},
 	} {

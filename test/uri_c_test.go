@@ -13,7 +13,7 @@ import (
 )
 
 // seeds are the arguments that the fuzz targets of package uri found worth keeping, one slice a file.
-func seeds(t *testing.T, target string) [][]string {
+func seeds(t testing.TB, target string) [][]string {
 	t.Helper()
 	paths, err := filepath.Glob("../uri/testdata/fuzz/" + target + "/*")
 	if err != nil || len(paths) == 0 {

@@ -186,7 +186,7 @@ func uriCases() []uriCase {
 }
 
 // inOurs does with our package what c/uri.c does with a library.
-func (c uriCase) inOurs(t *testing.T, u *uri.URI, lower bool) uriResult {
+func (c uriCase) inOurs(t testing.TB, u *uri.URI, lower bool) uriResult {
 	t.Helper()
 	there, err := uri.Parse(c.there, uri.ForAny)
 	if err != nil {
@@ -216,8 +216,7 @@ func runURIs(t *testing.T, c command, cases []uriCase) []uriResult {
 	t.Helper()
 	var input strings.Builder
 	for _, c := range cases {
-		// An empty text has no digits, but must be seen: it gets a blank, which does not count.
-		fmt.Fprintf(&input, "%x %s %s\n", uint16(c.typ), hex.EncodeToString([]byte(" "+c.text)), hex.EncodeToString([]byte(c.there)))
+		input.WriteString(c.line())
 	}
 	file := filepath.Join(t.TempDir(), "cases")
 	if err := os.WriteFile(file, []byte(input.String()), 0o666); err != nil {
@@ -231,14 +230,26 @@ func runURIs(t *testing.T, c command, cases []uriCase) []uriResult {
 	}
 	results := make([]uriResult, len(cases))
 	for i, line := range lines {
-		r := &results[i]
-		var unrecognized int
-		if _, err := fmt.Sscanf(line, "%d %d %s %s %s", &r.code, &unrecognized, &r.matches, &r.any, &r.same); err != nil {
-			t.Fatalf("odd result %q: %v", line, err)
-		}
-		r.unrecognized = unrecognized != 0
+		results[i] = parseResult(t, line)
 	}
 	return results
+}
+
+// line is the case as c/uri.c reads it.
+func (c uriCase) line() string {
+	// An empty text has no digits, but must be seen: it gets a blank, which does not count.
+	return fmt.Sprintf("%x %s %s\n", uint16(c.typ), hex.EncodeToString([]byte(" "+c.text)), hex.EncodeToString([]byte(c.there)))
+}
+
+// parseResult reads what c/uri.c says of a case.
+func parseResult(t testing.TB, line string) (r uriResult) {
+	t.Helper()
+	var unrecognized int
+	if _, err := fmt.Sscanf(line, "%d %d %s %s %s", &r.code, &unrecognized, &r.matches, &r.any, &r.same); err != nil {
+		t.Fatalf("odd result %q: %v", line, err)
+	}
+	r.unrecognized = unrecognized != 0
+	return r
 }
 
 // TestURI compares package uri with the system's library.

@@ -82,6 +82,12 @@ void bench_way_open(struct bench_way *way, const char *library)
 	way->configure = (void (*)(const char *, const char *, const char *, const char *, const char *))symbol(
 		object, "p11_kit_override_system_files");
 	way->proxy = (CK_C_GetFunctionList)symbol(object, "C_GetFunctionList");
+	way->object = object;
+}
+
+void *bench_function(const struct bench_way *way, const char *name)
+{
+	return symbol(way->object, name);
 }
 
 void bench_configure(const struct bench_way *way, const char *root)

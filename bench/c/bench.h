@@ -35,6 +35,7 @@ struct bench_way {
 	const char *(*message)(void);
 	void (*configure)(const char *, const char *, const char *, const char *, const char *);
 	CK_C_GetFunctionList proxy;
+	void *object; /* of the library, for dlsym */
 };
 
 /* Before the root of a configuration (see bench_configure): the proxy module that has all its modules. */
@@ -45,6 +46,9 @@ void bench_configure(const struct bench_way *way, const char *root);
 
 /* Opens the library at a path; "-" is none, so that lists are the modules' own. */
 void bench_way_open(struct bench_way *way, const char *library);
+
+/* A function of the way's library, by its name; dies if there is none. */
+void *bench_function(const struct bench_way *way, const char *name);
 
 /* One more list of the module; never NULL. */
 CK_FUNCTION_LIST *bench_load(const struct bench_way *way, const char *module);

@@ -4,7 +4,8 @@
  * counts the sessions, to notice one that is closed twice.
  *
  * With ANSWERS it gives what bindings cannot do without: a signature of 256
- * octets, and ten objects of which each tells four attributes.
+ * octets, and ten objects of which each tells four attributes. With MANY there
+ * are MANY objects, each with every attribute, of eight bytes.
  */
 #include <stdatomic.h>
 #include <stddef.h>
@@ -133,6 +134,33 @@ static CK_RV get_attributes(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, 
 }
 #endif
 
+#ifdef MANY
+static __thread CK_ULONG found; /* objects, by the search of this thread */
+
+static CK_RV find_objects_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG count)
+{
+	found = 0;
+	return CKR_OK;
+}
+
+static CK_RV find_objects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects, CK_ULONG room, CK_ULONG *count)
+{
+	for (*count = 0; *count < room && found < MANY; (*count)++)
+		objects[*count] = ++found;
+	return CKR_OK;
+}
+
+static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *template, CK_ULONG count)
+{
+	for (CK_ULONG i = 0; i < count; i++) {
+		if (template[i].pValue)
+			memcpy(template[i].pValue, &object, sizeof object);
+		template[i].ulValueLen = sizeof object;
+	}
+	return CKR_OK;
+}
+#endif
+
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list);
 
 static CK_FUNCTION_LIST functions = {
@@ -151,6 +179,11 @@ static CK_FUNCTION_LIST functions = {
 	.C_FindObjectsInit = find_init,
 	.C_FindObjects = find,
 	.C_GetAttributeValue = get_attributes,
+#endif
+#ifdef MANY
+	.C_FindObjectsInit = find_objects_init,
+	.C_FindObjects = find_objects,
+	.C_GetAttributeValue = get_attribute_value,
 #endif
 };
 

@@ -9,8 +9,8 @@
  * A P11KitUri belongs to whoever made it: two threads must not use one at the
  * same time, unless both only read. What a getter gives belongs to the URI, and
  * is valid until that is changed, parsed into or freed. Given NULL where that is
- * not allowed, a function says so on stderr, and fails. No function but parse and
- * format, which may find the library's engine missing, stores a message.
+ * not allowed, a function says so on stderr, and fails. No function stores a
+ * message.
  */
 #ifndef P11_KIT_URI_H
 #define P11_KIT_URI_H 1
@@ -30,7 +30,7 @@ extern "C" {
 /* What went wrong; p11_kit_uri_message has words for it. */
 typedef enum {
 	P11_KIT_URI_OK = 0,
-	P11_KIT_URI_UNEXPECTED = -1,   /* what no URI can have, no memory, or no engine */
+	P11_KIT_URI_UNEXPECTED = -1,   /* what no URI can have, or no memory */
 	P11_KIT_URI_BAD_SCHEME = -2,   /* does not begin with "pkcs11:" */
 	P11_KIT_URI_BAD_ENCODING = -3, /* a '%' without two hexadecimal digits */
 	P11_KIT_URI_BAD_SYNTAX = -4,   /* an attribute that is not NAME=VALUE, or a bad slot-id */
@@ -69,8 +69,8 @@ void p11_kit_uri_free(P11KitUri *uri);
 /*
  * Replaces the URI by what string says. P11_KIT_URI_OK does not mean that all
  * was understood: see p11_kit_uri_any_unrecognized. If string does not begin with
- * "pkcs11:", or there is no engine, the URI stays as it was; with other errors it
- * has the attributes before the error.
+ * "pkcs11:" the URI stays as it was; with other errors it has the attributes
+ * before the error.
  *
  * Blanks, LF, CR and VT are removed wherever they stand. An empty component of
  * the path ends it: "pkcs11:;token=a" names no token. pin-value and the other
@@ -85,7 +85,7 @@ int p11_kit_uri_parse(const char *string, P11KitUriType uri_type, P11KitUri *uri
  * alone, and CKA_CLASS only if it is of those that have a name. Escapes have
  * upper-case digits, or lower-case ones if P11_KIT_URI_LOWERCASE is set and not
  * empty in the environment. P11_KIT_URI_OK, or P11_KIT_URI_UNEXPECTED without
- * engine or memory.
+ * memory.
  */
 int p11_kit_uri_format(P11KitUri *uri, P11KitUriType uri_type, char **string);
 

@@ -111,38 +111,6 @@ struct p11_settings {
 	const char *user_modules;
 };
 
-/* The texts of a URI that have no place in a structure of PKCS#11. */
-enum {
-	P11_URI_PIN_SOURCE,
-	P11_URI_PIN_VALUE,
-	P11_URI_MODULE_NAME,
-	P11_URI_MODULE_PATH,
-	P11_URI_TEXTS
-};
-
-/* A query attribute with a name that has no meaning here. */
-struct p11_uri_query {
-	char *name, *value;
-};
-
-/*
- * A P11KitUri (include/p11-kit/uri.h). The engine reads it to format it, and
- * fills one that is fresh by parsing. All that pointers point to is malloc'd, and
- * freed by the shim. Callers get the structures and may write into them.
- */
-struct p11_kit_uri {
-	CK_INFO module;
-	CK_SLOT_INFO slot;
-	CK_TOKEN_INFO token;
-	CK_SLOT_ID slot_id;           /* (CK_SLOT_ID)-1: none */
-	CK_ATTRIBUTE *attributes;     /* ends with an element of the type (CK_ULONG)-1; NULL if there are none */
-	size_t attributes_len;
-	struct p11_uri_query *queries; /* in the order in which they came */
-	size_t queries_len;
-	char *texts[P11_URI_TEXTS];   /* NULL: unset */
-	int unrecognized;
-};
-
 /* The shim as the engine sees it. Every function may be called from any thread. */
 struct p11_host {
 	uint32_t abi;        /* P11_ENGINE_ABI */
@@ -227,10 +195,7 @@ struct p11_host {
 	P11_ENGINE_FUNCTION(unsigned long, registered_name, (char *name, void **list)) \
 	P11_ENGINE_FUNCTION(unsigned long, initialize_module, (void *list)) \
 	P11_ENGINE_FUNCTION(unsigned long, finalize_module, (void *list)) \
-	P11_ENGINE_FUNCTION(unsigned long, load_initialize_module, (char *path, void **list)) \
-	/* URIs: a P11KitUriResult. uri_parse fills a URI that says nothing so far; uri_format's *string is malloc'd, lower its digits. */ \
-	P11_ENGINE_FUNCTION(int, uri_parse, (char *string, int type, struct p11_kit_uri *uri)) \
-	P11_ENGINE_FUNCTION(int, uri_format, (struct p11_kit_uri *uri, int type, int lower, char **string))
+	P11_ENGINE_FUNCTION(unsigned long, load_initialize_module, (char *path, void **list))
 
 struct p11_engine {
 #define P11_ENGINE_FUNCTION(result, name, parameters) result (*name) parameters;

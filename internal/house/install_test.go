@@ -31,7 +31,9 @@ func TestInstall(t *testing.T) {
 	}
 	for _, want := range []string{
 		"include/p11-kit-1/p11-kit/p11-kit.h", "include/p11-kit-1/p11-kit/pkcs11.h",
-		"include/p11-kit-1/p11-kit/uri.h", "include/p11-kit-1/p11-kit/pin.h", "lib/libp11-kit.so", "lib/libp11-kit.so.0",
+		"include/p11-kit-1/p11-kit/uri.h", "include/p11-kit-1/p11-kit/pin.h", "include/p11-kit-1/p11-kit/iter.h",
+		"include/p11-kit-1/p11-kit/remote.h", "include/p11-kit-1/p11-kit/deprecated.h", "include/p11-kit-1/p11-kit/pkcs11x.h",
+		"include/p11-kit-1/p11-kit/version.h", "lib/libp11-kit.so", "lib/libp11-kit.so.0",
 		"lib/p11mux/engine.so", "lib/pkgconfig/p11-kit-1.pc",
 	} {
 		if !slices.Contains(got, want) {
@@ -53,7 +55,7 @@ func TestInstall(t *testing.T) {
 		}
 		return strings.TrimSpace(out)
 	}
-	for _, v := range []string{"prefix", "libdir", "includedir", "p11_module_configs", "p11_module_path", "p11_system_config_modules"} {
+	for _, v := range []string{"prefix", "libdir", "includedir", "proxy_module", "p11_module_configs", "p11_module_path", "p11_system_config_modules"} {
 		value := pkgConfig("--variable=" + v)
 		if !filepath.IsAbs(value) || strings.Contains(value, "@") {
 			t.Errorf("p11-kit-1.pc: %s is %q", v, value)

@@ -7,7 +7,8 @@
 static const struct check *const tables[] = {
 	load_checks, options_checks, init_checks, session_checks, list_checks,
 	getter_checks, registered_checks, message_checks, precondition_checks,
-	failure_checks, uri_checks, pin_checks,
+	failure_checks, uri_checks, pin_checks, iter_checks, iter_set_checks,
+	iter_fail_checks, iter_load_checks,
 };
 
 void configure(const char *base, ...)

@@ -23,7 +23,8 @@ struct check {
 extern const struct check load_checks[], options_checks[], init_checks[],
 	session_checks[], list_checks[], getter_checks[], registered_checks[],
 	message_checks[], precondition_checks[], failure_checks[],
-	uri_checks[], pin_checks[];
+	uri_checks[], pin_checks[], iter_checks[], iter_set_checks[],
+	iter_fail_checks[], iter_load_checks[];
 
 /* Configures modules, each named as its file, without options. */
 void configure(const char *base, ...) __attribute__((sentinel));

@@ -5,7 +5,10 @@
  */
 #include "common.h"
 
+#include <p11-kit/iter.h>
 #include <p11-kit/pin.h>
+
+#include "scripted.h"
 
 extern void *__libc_malloc(size_t size), *__libc_calloc(size_t n, size_t size), *__libc_realloc(void *p, size_t size);
 extern void __libc_free(void *p);
@@ -179,11 +182,75 @@ static void survive(long (*all)(void))
 		die("failures without need");
 }
 
-static void case_configuration(void) { survive(configuration); }
-static void case_missing(void) { survive(missing); }
+static CK_RV accept(P11KitIter *iter, CK_BBOOL *matches, void *data)
+{
+	(void)iter, (void)matches;
+	(*(int *)data)++;
+	return CKR_OK;
+}
+
+/* A label, and a template with a label in it. */
+static CK_RV attributes(CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attrs, CK_ULONG n)
+{
+	CK_ULONG i;
+
+	(void)object;
+	for (i = 0; i < n; i++) {
+		CK_ATTRIBUTE *inner = attrs[i].pValue;
+
+		attrs[i].ulValueLen = attrs[i].type == CKA_LABEL ? 5 : sizeof *inner;
+		if (inner && attrs[i].type == CKA_LABEL)
+			memcpy(attrs[i].pValue, "label", 5);
+		else if (inner)
+			inner->type = CKA_LABEL, attributes(object, inner, 1);
+	}
+	return CKR_OK;
+}
+
+static long iterate(void)
+{
+	CK_ATTRIBUTE filters[] = { { CKA_VALUE, "v", 1 }, { CKA_ISSUER, "i", 1 } }, attrs[20] = { { 0, NULL, 0 } };
+	P11KitUri *uri = p11_kit_uri_new();
+	P11KitIter *iter;
+	long failures = 0;
+	int seen = 0, i;
+	CK_RV rv;
+
+	script.silent = true;
+	script.objects = 65;
+	script.attributes = attributes;
+	if (!uri)
+		return 1;
+	failures += p11_kit_uri_parse("pkcs11:object=o;id=1?pin-value=1", P11_KIT_URI_FOR_ANY, uri) != P11_KIT_URI_OK;
+	iter = p11_kit_iter_new(uri, (P11KitIterBehavior)0x80);
+	p11_kit_uri_free(uri);
+	if (!iter)
+		return failures + 1;
+	p11_kit_iter_add_filter(iter, filters, 2);
+	p11_kit_iter_add_callback(iter, accept, &seen, NULL);
+	p11_kit_iter_begin(iter, (CK_FUNCTION_LIST **)one_module);
+	for (i = 0; i < 20; i++)
+		attrs[i].type = i == 19 ? CKA_WRAP_TEMPLATE : CKA_LABEL;
+	while ((rv = p11_kit_iter_next(iter)) == CKR_OK)
+		if (p11_kit_iter_get_object(iter) == 1000)
+			failures += p11_kit_iter_load_attributes(iter, attrs, 20) != CKR_OK;
+	/* Whoever cannot go on says so, and lets nothing through that was not asked for. */
+	failures += rv != CKR_CANCEL;
+	must(rv == CKR_CANCEL ? seen == 130 : rv == CKR_HOST_MEMORY);
+	p11_kit_iter_free(iter);
+	if (attrs[19].pValue)
+		free(((CK_ATTRIBUTE *)attrs[19].pValue)->pValue);
+	for (i = 0; i < 20; i++)
+		free(attrs[i].pValue);
+	return failures;
+}
+
 static void case_parse(void) { run_out(parse, 17); }
 static void case_set(void) { run_out(set, 19); }
 static void case_pin(void) { run_out(pin, 7); }
+static void case_iterate(void) { run_out(iterate, 40); }
+static void case_configuration(void) { survive(configuration); }
+static void case_missing(void) { survive(missing); }
 
 static const struct host_case cases[] = {
 	{ "parse", case_parse, true },
@@ -191,6 +258,7 @@ static const struct host_case cases[] = {
 	{ "pin", case_pin, true },
 	{ "configuration", case_configuration, true },
 	{ "missing", case_missing, true },
+	{ "iterate", case_iterate, true },
 };
 
 int main(int argc, char **argv)

@@ -3,9 +3,10 @@
  * one it must be found, and after that nowhere, neither in freed memory nor on
  * a stack, nor in the engine.
  */
-#include "common.h"
+#include "scripted.h"
 
 #include <fcntl.h>
+#include <p11-kit/iter.h>
 #include <p11-kit/pin.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -198,10 +199,68 @@ static void case_pin(void)
 	expect_none();
 }
 
+static P11KitPin *give_pin(const char *source, P11KitUri *uri, const char *description, P11KitPinFlags flags, void *data)
+{
+	char text[LEN + 1];
+	P11KitPin *pin;
+
+	(void)source, (void)uri, (void)description, (void)flags, (void)data;
+	reveal(text, "");
+	pin = p11_kit_pin_new_for_string(text);
+	explicit_bzero(text, sizeof text);
+	return pin;
+}
+
+/* An iterator logs in with a PIN of its URI, or one that it is given; and loads a secret that it cannot keep. */
+static CK_RV give_secret(CK_OBJECT_HANDLE object, CK_ATTRIBUTE *attrs, CK_ULONG n)
+{
+	(void)object, (void)n;
+	if (attrs[0].pValue)
+		reveal(attrs[0].pValue, "");
+	attrs[0].ulValueLen = attrs[0].pValue ? LEN + 2 : LEN + 1; /* a lie */
+	return CKR_OK;
+}
+
+static void case_iterate(void)
+{
+	CK_ATTRIBUTE attr = { CKA_VALUE, NULL, 0 };
+	P11KitUri *uri = p11_kit_uri_new();
+	char text[LEN + 100];
+	P11KitIter *iter;
+
+	script.silent = true;
+	script.objects = 1;
+	script.attributes = give_secret;
+	reveal(text, "pkcs11:?pin-value=");
+	must(p11_kit_uri_parse(text, P11_KIT_URI_FOR_ANY, uri) == P11_KIT_URI_OK);
+	explicit_bzero(text, sizeof text);
+	iter = p11_kit_iter_new(uri, (P11KitIterBehavior)0x80);
+	p11_kit_uri_free(uri);
+	expect_some();
+	p11_kit_iter_begin(iter, (CK_FUNCTION_LIST **)one_module);
+	must_ok(p11_kit_iter_next(iter));
+	p11_kit_iter_set_uri(iter, NULL);
+	expect_none();
+	must_rv(p11_kit_iter_load_attributes(iter, &attr, 1), CKR_GENERAL_ERROR);
+	must(attr.pValue == NULL);
+	expect_none();
+
+	must(p11_kit_pin_register_callback("s", give_pin, NULL, NULL) == 0);
+	uri = p11_kit_uri_new();
+	p11_kit_uri_set_pin_source(uri, "s");
+	p11_kit_iter_set_uri(iter, uri);
+	p11_kit_uri_free(uri);
+	p11_kit_iter_begin(iter, (CK_FUNCTION_LIST **)one_module);
+	must_ok(p11_kit_iter_next(iter));
+	expect_none();
+	p11_kit_iter_free(iter);
+}
+
 static const struct host_case cases[] = {
 	{ "parse", case_parse, true },
 	{ "set", case_set, true },
 	{ "pin", case_pin, true },
+	{ "iterate", case_iterate, true },
 };
 
 int main(int argc, char **argv)

@@ -6,7 +6,8 @@
  *	code unrecognized matches formatted-for-any formatted-for-type
  *
  * where "matches" has a digit each for module, slot, token and attributes.
- * With the argument "reuse" all URIs are parsed into one object.
+ * With the argument "reuse" all URIs are parsed into one object. The file may be
+ * a pipe, whose writer waits for each line of output.
  */
 #include "common.h"
 
@@ -63,6 +64,7 @@ int main(int argc, char **argv)
 
 	if (!file)
 		die("usage: uri FILE [reuse]");
+	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 	while (getline(&line, &size, file) > 0) {
 		char *type_hex = strtok(line, " \n"), *text = strtok(NULL, " \n"), *other = strtok(NULL, " \n");
 		int type, code;
