@@ -13,7 +13,7 @@ var layers = [][]string{
 	{"ck", "spec", "internal/testkit"},
 	{"module"},
 	{"module/moduletest", "uri", "conf", "internal/cabi", "internal/turn"},
-	{"internal/native", "managed", "proxy", "internal/softtoken"},
+	{"internal/native", "managed", "proxy", "rpc", "internal/softtoken"},
 	{"registry"},
 	{"internal/engine", "internal/process"},
 	{"internal/capi"},
