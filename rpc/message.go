@@ -167,7 +167,7 @@ func isReply(id uint32, rv ck.RV) bool {
 // encodeReply writes the reply to a request behind what is in x. What cannot be sent becomes an error reply.
 func (x *coder) encodeReply(r *request, rv ck.RV) {
 	start := len(x.b)
-	if isReply(r.id, rv) {
+	if r.call != nil && isReply(r.id, rv) {
 		x.mech, x.rv = r.mech, rv
 		x.begin(r.id, messages[r.id].reply)
 		x.reply(r.call)
@@ -192,7 +192,7 @@ func decodeReply(body []byte, r *request, d dialect) error {
 		if ulong(&x, &rv); x.err == nil && rv == ck.CKR_OK {
 			x.fail(deviceError("the reply is an error that is none"))
 		}
-		return cmpError(x.err, rv)
+		return outcome(x.err, rv)
 	}
 	x.begin(r.id, messages[r.id].reply)
 	x.reply(r.call)
@@ -206,11 +206,11 @@ func decodeReply(body []byte, r *request, d dialect) error {
 	if x.err == nil && !isReply(r.id, x.rv) {
 		x.fail(deviceError("the reply has results for a call that was refused"))
 	}
-	return cmpError(x.err, x.rv)
+	return outcome(x.err, x.rv)
 }
 
-// cmpError gives the error, or what the call gives if there is none.
-func cmpError(err error, rv ck.RV) error {
+// outcome gives the error, or what the call gives if there is none.
+func outcome(err error, rv ck.RV) error {
 	if err != nil {
 		return err
 	}

@@ -909,3 +909,58 @@ func (x *coder) reply(call ck.Call) {
 		}
 	}
 }
+
+// resultOf gives where a call has a result of octets, nil where it has none or none is wanted.
+func resultOf(call ck.Call) *ck.Out[byte] {
+	switch c := call.(type) {
+	case *ck.GetOperationStateCall:
+		return &c.OperationState
+	case *ck.EncryptCall:
+		return &c.EncryptedData
+	case *ck.EncryptUpdateCall:
+		return &c.EncryptedPart
+	case *ck.EncryptFinalCall:
+		return &c.LastEncryptedPart
+	case *ck.DecryptCall:
+		return &c.Data
+	case *ck.DecryptUpdateCall:
+		return &c.Part
+	case *ck.DecryptFinalCall:
+		return &c.LastPart
+	case *ck.DigestCall:
+		return &c.Digest
+	case *ck.DigestFinalCall:
+		return &c.Digest
+	case *ck.SignCall:
+		return &c.Signature
+	case *ck.SignFinalCall:
+		return &c.Signature
+	case *ck.SignRecoverCall:
+		return &c.Signature
+	case *ck.VerifyRecoverCall:
+		return &c.Data
+	case *ck.DigestEncryptUpdateCall:
+		return &c.EncryptedPart
+	case *ck.DecryptDigestUpdateCall:
+		return &c.Part
+	case *ck.SignEncryptUpdateCall:
+		return &c.EncryptedPart
+	case *ck.DecryptVerifyUpdateCall:
+		return &c.Part
+	case *ck.WrapKeyCall:
+		return &c.WrappedKey
+	case *ck.EncryptMessageCall:
+		return &c.Ciphertext
+	case *ck.EncryptMessageNextCall:
+		return &c.CiphertextPart
+	case *ck.DecryptMessageCall:
+		return &c.Plaintext
+	case *ck.DecryptMessageNextCall:
+		return &c.PlaintextPart
+	case *ck.SignMessageCall:
+		return &c.Signature
+	case *ck.SignMessageNextCall:
+		return c.Signature
+	}
+	return nil
+}

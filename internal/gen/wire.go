@@ -39,6 +39,25 @@ func wireCalls(w *writer, s *spec.Spec) {
 	w.p("}\nreturn 0\n}")
 	wireFields(w, s, "request", "reads or writes the arguments of a call", func(c *spec.WireCall) []spec.WireField { return c.Request })
 	wireFields(w, s, "reply", "reads or writes the results of a call", func(c *spec.WireCall) []spec.WireField { return c.Reply })
+	wireResults(w, s)
+}
+
+// wireResults writes where a call has its two-call buffer of octets.
+func wireResults(w *writer, s *spec.Spec) {
+	w.p("\n// resultOf gives where a call has a result of octets, nil where it has none or none is wanted.")
+	w.p("func resultOf(call ck.Call) *ck.Out[byte] {\nswitch c := call.(type) {")
+	for _, c := range s.Wire {
+		for _, f := range c.Request {
+			switch {
+			case f.Letters != "fy":
+			case f.Arg.Role == "outbytes":
+				w.p("case *ck.%sCall:\nreturn &c.%s", c.Function.GoName(), f.Field)
+			case f.Arg.Role == "outbytesopt":
+				w.p("case *ck.%sCall:\nreturn c.%s", c.Function.GoName(), f.Field)
+			}
+		}
+	}
+	w.p("}\nreturn nil\n}")
 }
 
 func wireFields(w *writer, s *spec.Spec, name, doc string, fields func(*spec.WireCall) []spec.WireField) {
