@@ -14,17 +14,17 @@ import (
 // A Conn is a connection to a server: a stream of octets in both directions that keeps to times. Reading and writing happen at
 // the same time, and Close may come meanwhile; each of the three is done by one goroutine at a time.
 type Conn interface {
-	// Read reads at least one octet. It gives ErrTimeout if there is none for so long; a negative time is for ever. Other
-	// errors, io.EOF among them, are the end of the connection.
+	// Read reads at least one octet. An error is the end of the connection; it is io.EOF where the server has ended it. That
+	// there is nothing for so long is an error with a method Timeout that says so; a negative time is for ever.
 	Read(p []byte, timeout time.Duration) (int, error)
-	// Write writes all of p. An error, ErrTimeout too, is the end of the connection.
+	// Write writes all of p, or gives an error in the same way.
 	Write(p []byte, timeout time.Duration) error
 	// Close ends the connection, and what is being read or written with an error.
 	Close() error
 }
 
 var (
-	// ErrTimeout is what a [Conn] gives when the time is over.
+	// ErrTimeout is the cause of the error of a call that took too long, and of all others on its connection.
 	ErrTimeout = errors.New("the server takes too long")
 	// ErrNoServer is for [Options.Dial]: there is no server, which is none of the errors. Such a module can be initialized
 	// and has no slots.

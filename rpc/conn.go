@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"errors"
 	"io"
 	"time"
 )
@@ -27,23 +26,11 @@ func until(timeout time.Duration) (t time.Time) {
 	return t
 }
 
-// timed gives an error of a stream, ErrTimeout where its deadline was reached.
-func timed(err error) error {
-	if e, ok := errors.AsType[interface {
-		error
-		Timeout() bool
-	}](err); ok && e.Timeout() {
-		return ErrTimeout
-	}
-	return err
-}
-
 func (c *conn) Read(p []byte, timeout time.Duration) (int, error) {
 	if err := c.s.SetReadDeadline(until(timeout)); err != nil {
 		return 0, err
 	}
-	n, err := c.s.Read(p)
-	return n, timed(err)
+	return c.s.Read(p)
 }
 
 func (c *conn) Write(p []byte, timeout time.Duration) error {
@@ -51,7 +38,7 @@ func (c *conn) Write(p []byte, timeout time.Duration) error {
 		return err
 	}
 	_, err := c.s.Write(p)
-	return timed(err)
+	return err
 }
 
 func (c *conn) Close() error { return c.s.Close() }

@@ -150,6 +150,7 @@ func (c *connection) end(cause error) {
 	if errors.Is(cause, io.EOF) {
 		cause = errClosed
 	}
+	cause = timed(cause)
 	c.err = &lostError{cause}
 	for code, p := range c.pending {
 		close(p.reply)
@@ -234,4 +235,15 @@ func (s *source) Read(p []byte) (int, error) {
 	clear(in.b[in.from : in.from+n])
 	in.from += n
 	return n, nil
+}
+
+// timed gives the error of a stream, ErrTimeout where its time was over.
+func timed(err error) error {
+	if e, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err); ok && e.Timeout() {
+		return ErrTimeout
+	}
+	return err
 }
