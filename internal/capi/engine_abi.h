@@ -195,7 +195,11 @@ struct p11_host {
 	P11_ENGINE_FUNCTION(unsigned long, registered_name, (char *name, void **list)) \
 	P11_ENGINE_FUNCTION(unsigned long, initialize_module, (void *list)) \
 	P11_ENGINE_FUNCTION(unsigned long, finalize_module, (void *list)) \
-	P11_ENGINE_FUNCTION(unsigned long, load_initialize_module, (char *path, void **list))
+	P11_ENGINE_FUNCTION(unsigned long, load_initialize_module, (char *path, void **list)) \
+	/* Serving on descriptors until the client is gone: 0, or 1 for any end but one between two calls. list may be a handle; uris has count elements. */ \
+	P11_ENGINE_FUNCTION(int, serve_module, (void *list, int in, int out)) \
+	P11_ENGINE_FUNCTION(int, serve_token, (void *list, CK_TOKEN_INFO *token, int in, int out)) \
+	P11_ENGINE_FUNCTION(int, serve_tokens, (char **uris, size_t count, void *list, int in, int out))
 
 struct p11_engine {
 #define P11_ENGINE_FUNCTION(result, name, parameters) result (*name) parameters;

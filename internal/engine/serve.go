@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"unsafe"
+
+	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/filter"
+	"github.com/p11mux/p11mux/internal/native"
+	"github.com/p11mux/p11mux/internal/stream"
+	"github.com/p11mux/p11mux/module"
+	"github.com/p11mux/p11mux/proxy"
+	"github.com/p11mux/p11mux/rpc"
+	"github.com/p11mux/p11mux/uri"
+)
+
+// firstServed is the id of the first slot of tokens that are served by their URIs, as in the reference.
+const firstServed ck.SlotID = 17
+
+// executor is who executes calls for a function list: our own caller, or the functions of a list that is not ours.
+func (e *Engine) executor(list unsafe.Pointer) module.Module {
+	if m := e.Module(Handle(list)); m != nil {
+		return m
+	}
+	return native.NewFunctions(list, native.ListBytes(list))
+}
+
+// ServeModule is p11_kit_remote_serve_module: it serves a module until the client is gone. False for any end but one between
+// two calls.
+func (e *Engine) ServeModule(list unsafe.Pointer, in, out int) bool {
+	return e.serve(e.executor(list), in, out, rpc.ServerOptions{Reserved: oneReserved()})
+}
+
+// ServeToken is p11_kit_remote_serve_token: the tokens of a module that token describes.
+func (e *Engine) ServeToken(list unsafe.Pointer, token *ck.TokenInfo, in, out int) bool {
+	var u uri.URI
+	u.SetTokenInfo(token)
+	served := filter.New(e.executor(list), filter.Options{Rules: []filter.Rule{{Match: u.MatchToken}}})
+	return e.serve(served, in, out, rpc.ServerOptions{Reserved: oneReserved()})
+}
+
+// ServeTokens is p11_kit_remote_serve_tokens: the tokens that URIs name, of the module with a function list, or of all
+// configured modules if there is none.
+func (e *Engine) ServeTokens(uris []string, list unsafe.Pointer, in, out int) bool {
+	rules, ok := e.rules(uris)
+	if !ok {
+		return false
+	}
+	var members []proxy.Member
+	if list != nil {
+		members = []proxy.Member{{Module: e.executor(list), Key: list}}
+	} else {
+		choices, err := e.registry.Configured(e.query(0))
+		if err != nil {
+			return false
+		}
+		defer e.registry.Sweep()
+		defer func() {
+			for _, c := range choices {
+				e.registry.Release(c.Module)
+			}
+		}()
+		members = membersOf(choices)
+	}
+	all := proxy.New(proxy.Options{
+		Version: ck.Version{Major: 3, Minor: 2}, Members: members, Message: e.host.Message, Describe: e.host.Describe, Pause: pause,
+	})
+	ok = e.serve(filter.New(all, filter.Options{Rules: rules, First: firstServed}), in, out, rpc.ServerOptions{})
+	if err := all.Close(context.Background()); err != nil {
+		e.host.Message("couldn't finalize the modules that were served: " + err.Error())
+	}
+	return ok
+}
+
+// rules are what URIs say of tokens.
+func (e *Engine) rules(uris []string) ([]filter.Rule, bool) {
+	var rules []filter.Rule
+	for _, text := range uris {
+		u, err := uri.Parse(text, uri.ForToken)
+		if err != nil {
+			e.host.Message("couldn't parse the URI of a token: " + err.Error()) // which may have a PIN in it: no text
+			return nil, false
+		}
+		u.ClearPIN()
+		protect, set := u.VendorQuery("write-protected")
+		if set && protect != "yes" && protect != "no" {
+			e.host.Message("the URI of a token has a value for write-protected that is neither yes nor no: the token can be written")
+		}
+		rules = append(rules, filter.Rule{Match: u.MatchToken, ReadOnly: protect == "yes"})
+	}
+	return rules, true
+}
+
+// serve serves a module on descriptors.
+func (e *Engine) serve(m module.Module, in, out int, o rpc.ServerOptions) bool {
+	if err := rpc.Serve(context.Background(), m, stream.Descriptor(in), stream.Descriptor(out), o); err != nil {
+		e.host.Message("couldn't serve a remote client any more: " + err.Error())
+		return false
+	}
+	return true
+}
+
+// maxReserved is the longest text for a module's C_Initialize that a client may send, in octets.
+const maxReserved = 4 << 10
+
+// oneReserved gives the C string for one text. A module may keep it for ever, so a client must not have many made.
+func oneReserved() func(text string) uintptr {
+	var known string
+	var address uintptr
+	return func(text string) uintptr {
+		if address == 0 && len(text) <= maxReserved {
+			known, address = text, native.ReservedString(text)
+		}
+		if text != known {
+			return 0
+		}
+		return address
+	}
+}
