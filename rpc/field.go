@@ -135,8 +135,9 @@ func (x *coder) fillRoom(v *[]byte) {
 		return
 	}
 	if n == absent {
-		*v = []byte{}
-	} else if n > 0 && x.err == nil {
+		n = 0
+	}
+	if x.err == nil {
 		*v = make([]byte, n)
 	}
 }
