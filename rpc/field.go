@@ -134,10 +134,11 @@ func (x *coder) fillRoom(v *[]byte) {
 		x.fail(refusal(ck.CKR_DEVICE_MEMORY, "too many octets for one message"))
 		return
 	}
+	null := n == 0 && x.version > 0 // version 0 does not tell room for nothing from none
 	if n == absent {
 		n = 0
 	}
-	if x.err == nil {
+	if x.err == nil && !null {
 		*v = make([]byte, n)
 	}
 }
