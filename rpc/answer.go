@@ -21,10 +21,21 @@ func (s *server) answer(ctx context.Context, j *job) {
 	x := coder{b: startFrame(""), dialect: j.dialect}
 	x.encodeReply(&j.request, rv)
 	finishFrame(x.b, j.code, 0)
-	if err := s.send(x.b); err != nil {
+	err := s.send(x.b)
+	wipeResults(j.call)
+	if err != nil && !(j.waits && s.isOver()) {
 		s.fail(err)
 	}
-	wipeResults(j.call)
+}
+
+// isOver tells whether there is nothing more to read. Who has waited for an event until then is answered in vain.
+func (s *server) isOver() bool {
+	select {
+	case <-s.over:
+		return true
+	default:
+		return false
+	}
 }
 
 // send writes a frame and wipes it.

@@ -111,6 +111,7 @@ type job struct {
 	message []byte
 	dialect dialect
 	refused error // why the call is not to be done at all
+	waits   bool  // for an event
 }
 
 // work reads calls and does them until there are none any more.
@@ -286,6 +287,7 @@ func (s *server) wait(ctx context.Context, j *job) {
 		s.answer(ctx, j)
 		return
 	}
+	j.waits = true
 	go func() {
 		s.answer(ctx, j)
 		s.mu.Lock()
