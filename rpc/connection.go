@@ -207,34 +207,16 @@ func (c *connection) remaining() (time.Duration, bool) {
 // A source is a connection as it is read from.
 type source connection
 
-// A buffer has what has been read and not been used.
-type buffer struct {
-	b         [4 << 10]byte
-	from, end int
-}
-
-// Read implements io.Reader. It keeps to the times of the calls that are under way, and leaves nothing behind of what has been
-// used: replies hold secrets.
+// Read implements io.Reader. It keeps to the times of the calls that are under way.
 func (s *source) Read(p []byte) (int, error) {
 	c := (*connection)(s)
-	in := &c.in
-	if in.from == in.end {
+	return c.in.read(p, func(p []byte) (int, error) {
 		timeout, ok := c.remaining()
 		if !ok {
 			return 0, ErrTimeout
 		}
-		if len(p) >= len(in.b) {
-			return c.stream.Read(p, timeout)
-		}
-		n, err := c.stream.Read(in.b[:], timeout)
-		if in.from, in.end = 0, n; n == 0 {
-			return 0, err
-		}
-	}
-	n := copy(p, in.b[in.from:in.end])
-	clear(in.b[in.from : in.from+n])
-	in.from += n
-	return n, nil
+		return c.stream.Read(p, timeout)
+	})
 }
 
 // timed gives the error of a stream, ErrTimeout where its time was over.

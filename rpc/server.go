@@ -25,7 +25,8 @@ type ServerOptions struct {
 }
 
 // Serve does the calls that a client sends by in, and sends the answers by out. It returns when in is over: nil where it ends
-// between two calls, and else an error. An error of out ends it with the next call. Neither in nor out is closed.
+// between two calls, and else an error. An error of out ends it with the next call. Neither in nor out is closed; of
+// in more can have been read than there were calls.
 //
 // Calls of different sessions are done at the same time, those of one session in the order in which they came, and a
 // C_WaitForSlotEvent that waits keeps nobody else from being served. C_Initialize and C_Finalize are done alone. Serve waits for
@@ -33,13 +34,14 @@ type ServerOptions struct {
 //
 // When the client is gone its sessions are closed, but the module is not finalized: it belongs to who calls Serve.
 func Serve(ctx context.Context, m module.Module, in io.Reader, out io.Writer, o ServerOptions) error {
-	version, err := greet(in, out)
+	stream := &buffered{r: in}
+	version, err := greet(stream, out)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	s := &server{
-		module: m, in: in, out: out, options: o, dialect: dialectFor(version),
+		module: m, in: stream, out: out, options: o, dialect: dialectFor(version),
 		turn: make(chan struct{}, 1), over: make(chan struct{}),
 		lines: make(map[ck.SessionHandle]*line), open: make(map[ck.SessionHandle]ck.SlotID),
 	}
