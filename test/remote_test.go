@@ -162,3 +162,29 @@ func TestServeEnds(t *testing.T) {
 		})
 	}
 }
+
+// TestReferenceServes runs the reference's own program on our library, on a module and on tokens.
+func TestReferenceServes(t *testing.T) {
+	c := newConsumer(t)
+	for served, slots := range map[string][]string{
+		softhsm(t):           {"  token label        : token"},
+		"pkcs11:":            {"  token label        : " + bundledLabel, "  token label        : token"},
+		"pkcs11:token=token": {"  token label        : token"},
+		"pkcs11:token=none":  nil,
+	} {
+		run := c.command("pkcs11-tool", "--module", clientModule(t), "--list-slots")
+		run.env = maps.Clone(c.env)
+		run.env["P11_KIT_SERVER_ADDRESS"] = "|env LD_LIBRARY_PATH=" + ours.dir(t) + " p11-kit remote " + served
+		r := run.run(t)
+		var got []string
+		for line := range strings.Lines(r.stdout) {
+			if line = strings.TrimRight(line, "\n"); strings.HasPrefix(line, "  token label") {
+				got = append(got, line)
+			}
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, slices.Sorted(slices.Values(slots))) {
+			t.Errorf("p11-kit remote %s: exit %d\n%s%s", served, r.code, r.stdout, r.stderr)
+		}
+	}
+}
