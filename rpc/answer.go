@@ -79,7 +79,10 @@ func (s *server) do(ctx context.Context, j *job) (rv ck.RV) {
 func (s *server) call(ctx context.Context, j *job) error {
 	err := s.module.Do(ctx, j.call)
 	if o := resultOf(j.call); o != nil && ck.RVOf(err) == ck.CKR_BUFFER_TOO_SMALL && j.room != absent &&
-		o.N > uint64(len(o.Buf)) && o.N <= min(uint64(j.room), MaxMessage) {
+		o.N > uint64(len(o.Buf)) && o.N <= uint64(j.room) {
+		if o.N > maxResult {
+			return refusal(ck.CKR_DEVICE_MEMORY, "a result is too long for a message")
+		}
 		o.Buf = make([]byte, o.N)
 		return s.module.Do(ctx, j.call)
 	}

@@ -31,11 +31,12 @@ var (
 	ErrNoServer = errors.New("there is no server")
 )
 
-// Times that a server is given.
+// Times that a server is given, and what it is told.
 const (
 	// DefaultTimeout is how long a call may take where nothing else is said: longer than people and smart cards do.
 	DefaultTimeout = 5 * time.Minute
 
+	maxName      = 255              // octets of Options.Name that are sent
 	farewell     = 10 * time.Second // for C_Finalize
 	firstPause   = 10 * time.Millisecond
 	longestPause = 250 * time.Millisecond
@@ -47,7 +48,7 @@ type Options struct {
 	// again. An error that is ErrNoServer gives a module without slots; every other one is the error of C_Initialize, which
 	// wraps it and gives CKR_DEVICE_ERROR.
 	Dial func(ctx context.Context) (Conn, error)
-	// Name says to the server who calls. p11-kit's servers do not look at it.
+	// Name says to the server who calls, in up to 255 octets. p11-kit's servers do not look at it.
 	Name string
 	// Timeout is how long a call may take, 0 for DefaultTimeout, negative for ever. A call that takes longer ends the
 	// connection: what has become of it cannot be known.
@@ -83,6 +84,7 @@ func NewClient(o Options) *Client {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
+	o.Name = o.Name[:min(len(o.Name), maxName)]
 	if o.Pause == nil {
 		o.Pause = pause
 	}

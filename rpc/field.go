@@ -99,7 +99,7 @@ func (x *coder) roomOf(buf []byte) uint32 {
 	case buf == nil:
 		return 0
 	case len(buf) > 0:
-		return uint32(min(len(buf), MaxMessage))
+		return uint32(min(len(buf), maxResult))
 	case x.version == 0:
 		return 0 // old peers know no buffer without room
 	}
@@ -117,20 +117,20 @@ func (x *coder) ready(n uint32) []byte {
 		x.fail(refusal(ck.CKR_DEVICE_MEMORY, "room beyond all measure"))
 		return nil
 	}
-	return make([]byte, min(int(n), maxRoom+len(x.b)))
+	return make([]byte, min(int(n), maxRoom+len(x.b), maxResult))
 }
 
 // fillRoom codes how many octets are to be filled, all of which come back.
 func (x *coder) fillRoom(v *[]byte) {
 	n := x.roomOf(*v)
-	if !x.reading && len(*v) > MaxMessage-64 {
+	if !x.reading && len(*v) > maxResult {
 		x.fail(refusal(ck.CKR_HOST_MEMORY, "too many octets for a message of the remote protocol"))
 	}
 	x.u32(&n)
 	if !x.reading {
 		return
 	}
-	if n != absent && n > MaxMessage-64 {
+	if n != absent && n > maxResult {
 		x.fail(refusal(ck.CKR_DEVICE_MEMORY, "too many octets for one message"))
 		return
 	}
@@ -198,6 +198,9 @@ func (x *coder) readResult(o *ck.Out[byte]) {
 	if x.err == nil {
 		o.N = uint64(n)
 		x.small = x.small || o.Buf != nil && n != 0
+		if n > maxResult && int64(n) <= int64(len(o.Buf)) {
+			x.fail(refusal(ck.CKR_HOST_MEMORY, "the result is too long for a message of the remote protocol"))
+		}
 	}
 }
 

@@ -25,8 +25,8 @@ type ServerOptions struct {
 }
 
 // Serve does the calls that a client sends by in, and sends the answers by out. It returns when in is over: nil where it ends
-// between two calls, and else an error. An error of out ends it with the next call. Neither in nor out is closed; of
-// in more can have been read than there were calls.
+// between two calls, and else an error. An error of out ends it with the next call. Neither in nor out is closed, but
+// more of in may have been read than there were calls.
 //
 // Calls of different sessions are done at the same time, those of one session in the order in which they came, and a
 // C_WaitForSlotEvent that waits keeps nobody else from being served. C_Initialize and C_Finalize are done alone. Serve waits for

@@ -269,6 +269,10 @@ func TestMuchRoom(t *testing.T) {
 				return ck.CKR_BUFFER_TOO_SMALL
 			}
 			c.LastPart.Buf[size-1] = 7
+		case *ck.SignCall: // more than a message can have
+			if c.Signature.N = 17 << 20; len(c.Signature.Buf) < 17<<20 {
+				return ck.CKR_BUFFER_TOO_SMALL
+			}
 		case *ck.FindObjectsCall:
 			c.Objects.N = uint64(min(len(c.Objects.Buf), objects-next))
 			for i := range c.Objects.Bytes() {
@@ -283,6 +287,7 @@ func TestMuchRoom(t *testing.T) {
 	if final.LastPart.N != size || final.LastPart.Buf[size-1] != 7 || calls != 2 {
 		t.Errorf("%d octets, by %d calls", final.LastPart.N, calls)
 	}
+	refused(t, c, &ck.SignCall{Signature: ck.Out[byte]{Buf: make([]byte, 17<<20)}}, ck.CKR_HOST_MEMORY)
 	find := &ck.FindObjectsCall{Objects: ck.Out[ck.ObjectHandle]{Buf: make([]ck.ObjectHandle, 2*objects)}}
 	must(t, c, find)
 	if find.Objects.N != objects || find.Objects.Buf[objects-1] != objects-1 {

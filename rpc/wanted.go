@@ -39,7 +39,7 @@ func (x *coder) askFor(o *ck.AttributeOut) uint32 {
 	case classOf(o.Type) == classMechanisms && o.Buf == nil:
 		return mechanismRoom
 	}
-	return uint32(min(len(o.Buf), MaxMessage))
+	return uint32(min(len(o.Buf), maxResult))
 }
 
 // lacks tells whether room for a template cannot be told to the server: to older ones of any, and of templates that are newer
