@@ -122,14 +122,14 @@ func (c *Client) do(conn *connection, r *request, timeout time.Duration) error {
 	}
 	err := conn.do(r, timeout)
 	var rv ck.RV
-	var lost *lostError
 	switch e := err.(type) {
 	case nil, ck.RV:
 		return err
 	case *ck.CallError:
 		rv, err = e.RV, e.Err
 	default:
-		if rv = ck.CKR_DEVICE_ERROR; errors.As(err, &lost) {
+		rv = ck.CKR_DEVICE_ERROR
+		if _, lost := errors.AsType[*lostError](err); lost {
 			switch r.call.(type) {
 			case *ck.CloseSessionCall, *ck.CloseAllSessionsCall:
 				rv = ck.CKR_DEVICE_REMOVED // there are no sessions left
