@@ -2,6 +2,7 @@
 package filter
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync"
@@ -14,6 +15,16 @@ import (
 type Rule struct {
 	Match    func(token *ck.TokenInfo) bool // must be safe for concurrent use
 	ReadOnly bool                           // nothing may be written to the tokens
+}
+
+// Like matches tokens that have the texts of info: label, manufacturer, model and serial number, octet by octet with their
+// padding. A text that begins with 0 stands for any, as in the URIs of tokens.
+func Like(info ck.TokenInfo) func(token *ck.TokenInfo) bool {
+	same := func(want, text []byte) bool { return want[0] == 0 || bytes.Equal(want, text) }
+	return func(token *ck.TokenInfo) bool {
+		return same(info.Label[:], token.Label[:]) && same(info.ManufacturerID[:], token.ManufacturerID[:]) &&
+			same(info.Model[:], token.Model[:]) && same(info.SerialNumber[:], token.SerialNumber[:])
+	}
 }
 
 // Options make a [Filter].

@@ -114,3 +114,26 @@ func TestForeignSession(t *testing.T) {
 	do(t, m, &ck.CloseAllSessionsCall{}, ck.CKR_OK)
 	do(t, token, &ck.GetSessionInfoCall{Session: foreign.Session}, ck.CKR_OK)
 }
+
+// Each text that is given must be the token's.
+func TestLike(t *testing.T) {
+	token := ck.TokenInfo{Label: [32]byte{'l'}, ManufacturerID: [32]byte{'m'}, Model: [16]byte{'o'}, SerialNumber: [16]byte{'s'}}
+	for _, c := range []struct {
+		like ck.TokenInfo
+		want bool
+	}{
+		{ck.TokenInfo{}, true},
+		{token, true},
+		{ck.TokenInfo{Label: token.Label}, true},
+		{ck.TokenInfo{SerialNumber: token.SerialNumber, Flags: 7}, true},
+		{ck.TokenInfo{Label: [32]byte{'l', ' '}}, false},
+		{ck.TokenInfo{Label: token.Label, ManufacturerID: [32]byte{'x'}}, false},
+		{ck.TokenInfo{Model: [16]byte{'x'}}, false},
+		{ck.TokenInfo{SerialNumber: [16]byte{'x'}}, false},
+		{ck.TokenInfo{Label: [32]byte{0, 'x'}}, true},
+	} {
+		if filter.Like(c.like)(&token) != c.want {
+			t.Errorf("%+v: %v", c.like, !c.want)
+		}
+	}
+}

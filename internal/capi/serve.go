@@ -8,7 +8,7 @@ import "C"
 import (
 	"unsafe"
 
-	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/internal/engine"
 )
 
 // ended gives the result of serving.
@@ -32,30 +32,35 @@ func p11mux_engine_serve_module(list unsafe.Pointer, in, out C.int) (result C.in
 	return ended(it.ServeModule(list, int(in), int(out)))
 }
 
-//export p11mux_engine_serve_token
-func p11mux_engine_serve_token(list unsafe.Pointer, token *C.CK_TOKEN_INFO, in, out C.int) (result C.int) {
-	defer containServe(&result)
-	var info ck.TokenInfo
-	for _, text := range [...]struct {
-		to   []byte
-		from unsafe.Pointer
-	}{
-		{info.Label[:], unsafe.Pointer(&token.label)},
-		{info.ManufacturerID[:], unsafe.Pointer(&token.manufacturerID)},
-		{info.Model[:], unsafe.Pointer(&token.model)},
-		{info.SerialNumber[:], unsafe.Pointer(&token.serialNumber)},
-	} {
-		copy(text.to, unsafe.Slice((*byte)(text.from), len(text.to)))
+// servedTokens are tokens that are to be served, for the engine.
+func servedTokens(tokens *C.struct_p11_served, count int) []engine.ServedToken {
+	var served []engine.ServedToken
+	for _, from := range unsafe.Slice(tokens, count) {
+		to := engine.ServedToken{ReadOnly: from.read_only != 0}
+		for _, text := range [...]struct {
+			to   []byte
+			from unsafe.Pointer
+		}{
+			{to.Like.Label[:], unsafe.Pointer(&from.token.label)},
+			{to.Like.ManufacturerID[:], unsafe.Pointer(&from.token.manufacturerID)},
+			{to.Like.Model[:], unsafe.Pointer(&from.token.model)},
+			{to.Like.SerialNumber[:], unsafe.Pointer(&from.token.serialNumber)},
+		} {
+			copy(text.to, unsafe.Slice((*byte)(text.from), len(text.to)))
+		}
+		served = append(served, to)
 	}
-	return ended(it.ServeToken(list, &info, int(in), int(out)))
+	return served
+}
+
+//export p11mux_engine_serve_token
+func p11mux_engine_serve_token(list unsafe.Pointer, token *C.struct_p11_served, in, out C.int) (result C.int) {
+	defer containServe(&result)
+	return ended(it.ServeToken(list, servedTokens(token, 1)[0], int(in), int(out)))
 }
 
 //export p11mux_engine_serve_tokens
-func p11mux_engine_serve_tokens(uris **C.char, count C.size_t, list unsafe.Pointer, in, out C.int) (result C.int) {
+func p11mux_engine_serve_tokens(tokens *C.struct_p11_served, count C.size_t, list unsafe.Pointer, in, out C.int) (result C.int) {
 	defer containServe(&result)
-	var texts []string
-	for _, text := range unsafe.Slice(uris, int(count)) {
-		texts = append(texts, C.GoString(text))
-	}
-	return ended(it.ServeTokens(texts, list, int(in), int(out)))
+	return ended(it.ServeTokens(servedTokens(tokens, int(count)), list, int(in), int(out)))
 }

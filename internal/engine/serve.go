@@ -11,7 +11,6 @@ import (
 	"github.com/p11mux/p11mux/module"
 	"github.com/p11mux/p11mux/proxy"
 	"github.com/p11mux/p11mux/rpc"
-	"github.com/p11mux/p11mux/uri"
 )
 
 // firstServed is the id of the first slot of tokens that are served by their URIs, as in the reference.
@@ -31,21 +30,30 @@ func (e *Engine) ServeModule(list unsafe.Pointer, in, out int) bool {
 	return e.serve(e.executor(list), in, out, rpc.ServerOptions{Reserved: oneReserved()})
 }
 
-// ServeToken is p11_kit_remote_serve_token: the tokens of a module that token describes.
-func (e *Engine) ServeToken(list unsafe.Pointer, token *ck.TokenInfo, in, out int) bool {
-	var u uri.URI
-	u.SetTokenInfo(token)
-	served := filter.New(e.executor(list), filter.Options{Rules: []filter.Rule{{Match: u.MatchToken}}})
+// A ServedToken says which tokens are to be served: those that have each text of Like that does not begin with 0.
+type ServedToken struct {
+	Like     ck.TokenInfo
+	ReadOnly bool // nothing may be written to them
+}
+
+// rules are what says the same to a filter.
+func rules(served []ServedToken) []filter.Rule {
+	var rules []filter.Rule
+	for _, s := range served {
+		rules = append(rules, filter.Rule{Match: filter.Like(s.Like), ReadOnly: s.ReadOnly})
+	}
+	return rules
+}
+
+// ServeToken is p11_kit_remote_serve_token: tokens of a module.
+func (e *Engine) ServeToken(list unsafe.Pointer, token ServedToken, in, out int) bool {
+	served := filter.New(e.executor(list), filter.Options{Rules: rules([]ServedToken{token})})
 	return e.serve(served, in, out, rpc.ServerOptions{Reserved: oneReserved()})
 }
 
-// ServeTokens is p11_kit_remote_serve_tokens: the tokens that URIs name, of the module with a function list, or of all
-// configured modules if there is none.
-func (e *Engine) ServeTokens(uris []string, list unsafe.Pointer, in, out int) bool {
-	rules, ok := e.rules(uris)
-	if !ok {
-		return false
-	}
+// ServeTokens is p11_kit_remote_serve_tokens: tokens of the module with a function list, or of all configured modules if there
+// is none.
+func (e *Engine) ServeTokens(tokens []ServedToken, list unsafe.Pointer, in, out int) bool {
 	var members []proxy.Member
 	if list != nil {
 		members = []proxy.Member{{Module: e.executor(list), Key: list}}
@@ -65,30 +73,11 @@ func (e *Engine) ServeTokens(uris []string, list unsafe.Pointer, in, out int) bo
 	all := proxy.New(proxy.Options{
 		Version: ck.Version{Major: 3, Minor: 2}, Members: members, Message: e.host.Message, Describe: e.host.Describe, Pause: pause,
 	})
-	ok = e.serve(filter.New(all, filter.Options{Rules: rules, First: firstServed}), in, out, rpc.ServerOptions{})
+	ok := e.serve(filter.New(all, filter.Options{Rules: rules(tokens), First: firstServed}), in, out, rpc.ServerOptions{})
 	if err := all.Close(context.Background()); err != nil {
 		e.host.Message("couldn't finalize the modules that were served: " + err.Error())
 	}
 	return ok
-}
-
-// rules are what URIs say of tokens.
-func (e *Engine) rules(uris []string) ([]filter.Rule, bool) {
-	var rules []filter.Rule
-	for _, text := range uris {
-		u, err := uri.Parse(text, uri.ForToken)
-		if err != nil {
-			e.host.Message("couldn't parse the URI of a token: " + err.Error()) // which may have a PIN in it: no text
-			return nil, false
-		}
-		u.ClearPIN()
-		protect, set := u.VendorQuery("write-protected")
-		if set && protect != "yes" && protect != "no" {
-			e.host.Message("the URI of a token has a value for write-protected that is neither yes nor no: the token can be written")
-		}
-		rules = append(rules, filter.Rule{Match: u.MatchToken, ReadOnly: protect == "yes"})
-	}
-	return rules, true
 }
 
 // serve serves a module on descriptors.
