@@ -593,6 +593,8 @@ const (
 	CKM_ECDH_COF_AES_KEY_WRAP               MechanismType = 0x4039
 	CKM_PUB_KEY_FROM_PRIV_KEY               MechanismType = 0x403a
 	CKM_VENDOR_DEFINED                      MechanismType = 0x80000000
+	CKM_IBM_KYBER                           MechanismType = 0x80010024
+	CKM_IBM_BTC_DERIVE                      MechanismType = 0x80070001
 )
 
 // Attributes.

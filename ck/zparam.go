@@ -605,6 +605,29 @@ type TLSPRFParams struct {
 
 func (*TLSPRFParams) mechanismParam() {}
 
+// IBMBTCDeriveParams is CK_IBM_BTC_DERIVE_PARAMS.
+type IBMBTCDeriveParams struct {
+	Type          uint64 // type
+	ChildKeyIndex uint64 // childKeyIndex
+	ChainCode     []byte // pChainCode, ulChainCodeLen; the module may write into it
+	Version       uint64 // version
+}
+
+func (*IBMBTCDeriveParams) mechanismParam() {}
+
+// IBMKyberParams is CK_IBM_KYBER_PARAMS.
+type IBMKyberParams struct {
+	Version    uint64       // ulVersion
+	Mode       uint64       // mode
+	KDF        uint64       // kdf
+	Prepend    bool         // bPrepend
+	Cipher     []byte       // pCipher, ulCipherLen; the module may write into it
+	SharedData []byte       // pSharedData, ulSharedDataLen
+	Secret     ObjectHandle // hSecret
+}
+
+func (*IBMKyberParams) mechanismParam() {}
+
 // NewParam gives an empty structure for the parameter of a mechanism, nil for a mechanism that takes plain memory or none,
 // and for one that this package does not know. Of several structures it gives the one for plain encryption.
 func NewParam(t MechanismType) MechanismParam {
@@ -796,6 +819,10 @@ func NewParam(t MechanismType) MechanismParam {
 		return new(TLSMACParams)
 	case CKM_TLS_PRF:
 		return new(TLSPRFParams)
+	case CKM_IBM_BTC_DERIVE:
+		return new(IBMBTCDeriveParams)
+	case CKM_IBM_KYBER:
+		return new(IBMKyberParams)
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
 // Package spec is PKCS#11 3.2 as tables: functions, their arguments, constants, structures, and which structure is the
-// parameter of which mechanism. Everything that repeats the standard (package ck, the C header, the codecs) is generated
+// parameter of which mechanism; and beside it what the remote protocol carries of that. Everything that repeats the standard (package ck, the C header, the codecs) is generated
 // from these tables by internal/gen; see README.md in this folder for the columns.
 //
 // The package is for generators and tests only. It parses text and is not linked into what runs in other processes.
@@ -24,6 +24,10 @@ type Spec struct {
 	Constants  []Constant
 	Structs    []*Struct
 	Mechanisms []MechanismParam
+
+	Wire           []*WireCall // by id, 1 first
+	WireMechanisms []WireMechanism
+	WireAttributes []WireAttribute
 }
 
 // A Function is one C_ function.
@@ -84,7 +88,8 @@ type MechanismParam struct {
 // Load reads the tables and checks that they refer to each other correctly.
 func Load() (*Spec, error) {
 	s := new(Spec)
-	for _, load := range []func(*Spec) error{loadFunctions, loadArguments, loadConstants, loadStructs, loadMechanisms} {
+	for _, load := range []func(*Spec) error{loadFunctions, loadArguments, loadConstants, loadStructs, loadMechanisms,
+		loadWire, loadWireMechanisms, loadWireAttributes} {
 		if err := load(s); err != nil {
 			return nil, err
 		}

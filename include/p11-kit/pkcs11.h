@@ -434,6 +434,12 @@ typedef CK_WTLS_MASTER_KEY_DERIVE_PARAMS_PTR *CK_WTLS_MASTER_KEY_DERIVE_PARAMS_P
 typedef struct CK_WTLS_PRF_PARAMS CK_WTLS_PRF_PARAMS;
 typedef CK_WTLS_PRF_PARAMS *CK_WTLS_PRF_PARAMS_PTR;
 typedef CK_WTLS_PRF_PARAMS_PTR *CK_WTLS_PRF_PARAMS_PTR_PTR;
+typedef struct CK_IBM_BTC_DERIVE_PARAMS CK_IBM_BTC_DERIVE_PARAMS;
+typedef CK_IBM_BTC_DERIVE_PARAMS *CK_IBM_BTC_DERIVE_PARAMS_PTR;
+typedef CK_IBM_BTC_DERIVE_PARAMS_PTR *CK_IBM_BTC_DERIVE_PARAMS_PTR_PTR;
+typedef struct CK_IBM_KYBER_PARAMS CK_IBM_KYBER_PARAMS;
+typedef CK_IBM_KYBER_PARAMS *CK_IBM_KYBER_PARAMS_PTR;
+typedef CK_IBM_KYBER_PARAMS_PTR *CK_IBM_KYBER_PARAMS_PTR_PTR;
 typedef struct CK_FUNCTION_LIST CK_FUNCTION_LIST;
 typedef CK_FUNCTION_LIST *CK_FUNCTION_LIST_PTR;
 typedef CK_FUNCTION_LIST_PTR *CK_FUNCTION_LIST_PTR_PTR;
@@ -1039,6 +1045,8 @@ typedef CK_RV (*CK_UNLOCKMUTEX)(CK_VOID_PTR pMutex);
 #define CKM_ECDH_COF_AES_KEY_WRAP 0x00004039UL
 #define CKM_PUB_KEY_FROM_PRIV_KEY 0x0000403aUL
 #define CKM_VENDOR_DEFINED 0x80000000UL
+#define CKM_IBM_KYBER 0x80010024UL
+#define CKM_IBM_BTC_DERIVE 0x80070001UL
 
 /* Attributes. */
 #define CKA_CLASS 0x00000000UL
@@ -3534,6 +3542,54 @@ struct CK_WTLS_PRF_PARAMS {
 #undef pulOutputLen
 #endif
 
+#ifdef CRYPTOKI_GNU
+#define childKeyIndex child_key_index
+#define pChainCode chain_code
+#define ulChainCodeLen chain_code_len
+#endif
+struct CK_IBM_BTC_DERIVE_PARAMS {
+	CK_ULONG type;
+	CK_ULONG childKeyIndex;
+	CK_BYTE_PTR pChainCode;
+	CK_ULONG ulChainCodeLen;
+	CK_ULONG version;
+};
+#ifdef CRYPTOKI_GNU
+#undef childKeyIndex
+#undef pChainCode
+#undef ulChainCodeLen
+#endif
+
+#ifdef CRYPTOKI_GNU
+#define ulVersion version
+#define bPrepend prepend
+#define pCipher cipher
+#define ulCipherLen cipher_len
+#define pSharedData shared_data
+#define ulSharedDataLen shared_data_len
+#define hSecret secret
+#endif
+struct CK_IBM_KYBER_PARAMS {
+	CK_ULONG ulVersion;
+	CK_ULONG mode;
+	CK_ULONG kdf;
+	CK_BBOOL bPrepend;
+	CK_BYTE_PTR pCipher;
+	CK_ULONG ulCipherLen;
+	CK_BYTE_PTR pSharedData;
+	CK_ULONG ulSharedDataLen;
+	CK_OBJECT_HANDLE hSecret;
+};
+#ifdef CRYPTOKI_GNU
+#undef ulVersion
+#undef bPrepend
+#undef pCipher
+#undef ulCipherLen
+#undef pSharedData
+#undef ulSharedDataLen
+#undef hSecret
+#endif
+
 /* C_Initialize initializes the library (PKCS#11 3.2 §5.4, since 2.40). */
 typedef CK_RV (*CK_C_Initialize)(CK_VOID_PTR pInitArgs);
 extern CK_RV C_Initialize(CK_VOID_PTR pInitArgs);
@@ -4374,6 +4430,8 @@ typedef CK_UNLOCKMUTEX ck_unlockmutex_t;
 #define ck_wtls_key_mat_params CK_WTLS_KEY_MAT_PARAMS
 #define ck_wtls_master_key_derive_params CK_WTLS_MASTER_KEY_DERIVE_PARAMS
 #define ck_wtls_prf_params CK_WTLS_PRF_PARAMS
+#define ck_ibm_btc_derive_params CK_IBM_BTC_DERIVE_PARAMS
+#define ck_ibm_kyber_params CK_IBM_KYBER_PARAMS
 #define ck_function_list CK_FUNCTION_LIST
 #define ck_function_list_3_0 CK_FUNCTION_LIST_3_0
 #define ck_function_list_3_2 CK_FUNCTION_LIST_3_2

@@ -60,3 +60,12 @@ func sizeOf[T any](v T) uintptr { return unsafe.Sizeof(v) }
 
 // attributeSize is the size of a CK_ATTRIBUTE.
 const attributeSize = uint64(unsafe.Sizeof(cAttribute{}))
+
+// Ulong gives the CK_ULONG that 8 octets of memory are.
+func Ulong(memory []byte) (v uint64) {
+	copy((*[8]byte)(unsafe.Pointer(&v))[:], memory[:8])
+	return v
+}
+
+// PutUlong puts a CK_ULONG into 8 octets of memory.
+func PutUlong(memory []byte, v uint64) { copy(memory[:8], (*[8]byte)(unsafe.Pointer(&v))[:]) }

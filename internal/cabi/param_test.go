@@ -61,7 +61,8 @@ func clearResults(v reflect.Value) {
 // allParams gives an empty one of each parameter that a mechanism takes, and of those that only messages take.
 func allParams() []ck.MechanismParam {
 	out := []ck.MechanismParam{new(ck.CCMMessageParams), new(ck.GCMMessageParams), new(ck.Salsa20ChaCha20Poly1305MsgParams),
-		new(ck.ECDH2DeriveParams), new(ck.CCMWrapParams), new(ck.GCMWrapParams)}
+		new(ck.ECDH2DeriveParams), new(ck.CCMWrapParams), new(ck.GCMWrapParams),
+		new(ck.IBMBTCDeriveParams), new(ck.IBMKyberParams)}
 	seen := map[reflect.Type]bool{}
 	for t := ck.MechanismType(0); t < 0x5000; t++ {
 		if p := ck.NewParam(t); p != nil && !seen[reflect.TypeOf(p)] {

@@ -749,6 +749,30 @@ type cTLSPRFParams struct {
 	pulOutputLen uintptr
 }
 
+// cIBMBTCDeriveParams mirrors CK_IBM_BTC_DERIVE_PARAMS.
+type cIBMBTCDeriveParams struct {
+	_              structs.HostLayout
+	typ            uint64
+	childKeyIndex  uint64
+	pChainCode     uintptr
+	ulChainCodeLen uint64
+	version        uint64
+}
+
+// cIBMKyberParams mirrors CK_IBM_KYBER_PARAMS.
+type cIBMKyberParams struct {
+	_               structs.HostLayout
+	ulVersion       uint64
+	mode            uint64
+	kdf             uint64
+	bPrepend        byte
+	pCipher         uintptr
+	ulCipherLen     uint64
+	pSharedData     uintptr
+	ulSharedDataLen uint64
+	hSecret         uint64
+}
+
 // The mirrors have the sizes and offsets that the C compiler gives the structures; package native asserts the same in C.
 const (
 	_ uintptr = -unsafe.Offsetof(cVersion{}.major)
@@ -1189,4 +1213,20 @@ const (
 	_ uintptr = -(unsafe.Offsetof(cTLSPRFParams{}.pOutput) ^ 32)
 	_ uintptr = -(unsafe.Offsetof(cTLSPRFParams{}.pulOutputLen) ^ 40)
 	_ uintptr = -(unsafe.Sizeof(cTLSPRFParams{}) ^ 48)
+	_ uintptr = -unsafe.Offsetof(cIBMBTCDeriveParams{}.typ)
+	_ uintptr = -(unsafe.Offsetof(cIBMBTCDeriveParams{}.childKeyIndex) ^ 8)
+	_ uintptr = -(unsafe.Offsetof(cIBMBTCDeriveParams{}.pChainCode) ^ 16)
+	_ uintptr = -(unsafe.Offsetof(cIBMBTCDeriveParams{}.ulChainCodeLen) ^ 24)
+	_ uintptr = -(unsafe.Offsetof(cIBMBTCDeriveParams{}.version) ^ 32)
+	_ uintptr = -(unsafe.Sizeof(cIBMBTCDeriveParams{}) ^ 40)
+	_ uintptr = -unsafe.Offsetof(cIBMKyberParams{}.ulVersion)
+	_ uintptr = -(unsafe.Offsetof(cIBMKyberParams{}.mode) ^ 8)
+	_ uintptr = -(unsafe.Offsetof(cIBMKyberParams{}.kdf) ^ 16)
+	_ uintptr = -(unsafe.Offsetof(cIBMKyberParams{}.bPrepend) ^ 24)
+	_ uintptr = -(unsafe.Offsetof(cIBMKyberParams{}.pCipher) ^ 32)
+	_ uintptr = -(unsafe.Offsetof(cIBMKyberParams{}.ulCipherLen) ^ 40)
+	_ uintptr = -(unsafe.Offsetof(cIBMKyberParams{}.pSharedData) ^ 48)
+	_ uintptr = -(unsafe.Offsetof(cIBMKyberParams{}.ulSharedDataLen) ^ 56)
+	_ uintptr = -(unsafe.Offsetof(cIBMKyberParams{}.hSecret) ^ 64)
+	_ uintptr = -(unsafe.Sizeof(cIBMKyberParams{}) ^ 72)
 )

@@ -995,6 +995,48 @@ func (d *decoder) takeTLSPRFParams(p *ck.TLSPRFParams, c *cTLSPRFParams) {
 	p.OutputLen = c.pulOutputLen
 }
 
+func (a *Arena) fillIBMBTCDeriveParams(c *cIBMBTCDeriveParams, p *ck.IBMBTCDeriveParams) {
+	c.typ = uint64(p.Type)
+	c.childKeyIndex = uint64(p.ChildKeyIndex)
+	c.pChainCode, c.ulChainCodeLen = a.bytes(p.ChainCode), uint64(len(p.ChainCode))
+	c.version = uint64(p.Version)
+}
+
+func (d *decoder) takeIBMBTCDeriveParams(p *ck.IBMBTCDeriveParams, c *cIBMBTCDeriveParams) {
+	p.Type = c.typ
+	p.ChildKeyIndex = c.childKeyIndex
+	p.ChainCode = d.bytes(c.pChainCode, uintptr(c.ulChainCodeLen))
+	p.Version = c.version
+}
+
+func backIBMBTCDeriveParams(p *ck.IBMBTCDeriveParams, c *cIBMBTCDeriveParams) {
+	copyBack(p.ChainCode, c.pChainCode)
+}
+
+func (a *Arena) fillIBMKyberParams(c *cIBMKyberParams, p *ck.IBMKyberParams) {
+	c.ulVersion = uint64(p.Version)
+	c.mode = uint64(p.Mode)
+	c.kdf = uint64(p.KDF)
+	c.bPrepend = flag(p.Prepend)
+	c.pCipher, c.ulCipherLen = a.bytes(p.Cipher), uint64(len(p.Cipher))
+	c.pSharedData, c.ulSharedDataLen = a.bytes(p.SharedData), uint64(len(p.SharedData))
+	c.hSecret = uint64(p.Secret)
+}
+
+func (d *decoder) takeIBMKyberParams(p *ck.IBMKyberParams, c *cIBMKyberParams) {
+	p.Version = c.ulVersion
+	p.Mode = c.mode
+	p.KDF = c.kdf
+	p.Prepend = c.bPrepend != 0
+	p.Cipher = d.bytes(c.pCipher, uintptr(c.ulCipherLen))
+	p.SharedData = d.bytes(c.pSharedData, uintptr(c.ulSharedDataLen))
+	p.Secret = ck.ObjectHandle(c.hSecret)
+}
+
+func backIBMKyberParams(p *ck.IBMKyberParams, c *cIBMKyberParams) {
+	copyBack(p.Cipher, c.pCipher)
+}
+
 // param puts a parameter into C memory and gives its address and size.
 func (a *Arena) param(p ck.MechanismParam) (addr, size uintptr) {
 	switch p := p.(type) {
@@ -1366,6 +1408,18 @@ func (a *Arena) param(p ck.MechanismParam) (addr, size uintptr) {
 			a.fillTLSPRFParams(c, p)
 			return addrOf(c), unsafe.Sizeof(*c)
 		}
+	case *ck.IBMBTCDeriveParams:
+		if p != nil {
+			c := push[cIBMBTCDeriveParams](a)
+			a.fillIBMBTCDeriveParams(c, p)
+			return addrOf(c), unsafe.Sizeof(*c)
+		}
+	case *ck.IBMKyberParams:
+		if p != nil {
+			c := push[cIBMKyberParams](a)
+			a.fillIBMKyberParams(c, p)
+			return addrOf(c), unsafe.Sizeof(*c)
+		}
 	}
 	return 0, 0
 }
@@ -1406,6 +1460,10 @@ func back(p ck.MechanismParam, addr uintptr) {
 		backSSL3MasterKeyDeriveParams(p, at[cSSL3MasterKeyDeriveParams](addr))
 	case *ck.TLS12MasterKeyDeriveParams:
 		backTLS12MasterKeyDeriveParams(p, at[cTLS12MasterKeyDeriveParams](addr))
+	case *ck.IBMBTCDeriveParams:
+		backIBMBTCDeriveParams(p, at[cIBMBTCDeriveParams](addr))
+	case *ck.IBMKyberParams:
+		backIBMKyberParams(p, at[cIBMKyberParams](addr))
 	}
 }
 
@@ -1876,8 +1934,173 @@ func (d *decoder) layout(t ck.MechanismType, addr, size uintptr) ck.MechanismPar
 			d.takeTLSKDFParams(p, at[cTLSKDFParams](addr))
 			return p
 		}
+	case ck.CKM_IBM_BTC_DERIVE:
+		switch size {
+		case unsafe.Sizeof(cIBMBTCDeriveParams{}):
+			p := new(ck.IBMBTCDeriveParams)
+			d.takeIBMBTCDeriveParams(p, at[cIBMBTCDeriveParams](addr))
+			return p
+		}
+	case ck.CKM_IBM_KYBER:
+		switch size {
+		case unsafe.Sizeof(cIBMKyberParams{}):
+			p := new(ck.IBMKyberParams)
+			d.takeIBMKyberParams(p, at[cIBMKyberParams](addr))
+			return p
+		}
 	}
 	return nil
+}
+
+// isFlat tells whether a structure has no addresses in it.
+func isFlat(p ck.MechanismParam) bool {
+	switch p.(type) {
+	case *ck.AESCTRParams,
+		*ck.CamelliaCTRParams,
+		*ck.RC2CBCParams,
+		*ck.RC2MACGeneralParams,
+		*ck.RC5MACGeneralParams,
+		*ck.RC5Params,
+		*ck.RSAPKCSPSSParams,
+		*ck.XEDDSAParams,
+		*ck.TLSMACParams:
+		return true
+	}
+	return false
+}
+
+// hasAddresses tells whether the parameter of a mechanism is a structure with addresses in it.
+func hasAddresses(t ck.MechanismType) bool {
+	switch t {
+	case ck.CKM_RSA_PKCS_OAEP,
+		ck.CKM_RSA_PKCS_OAEP_TPM_1_1,
+		ck.CKM_RSA_AES_KEY_WRAP,
+		ck.CKM_AES_GCM,
+		ck.CKM_AES_CCM,
+		ck.CKM_AES_CBC_ENCRYPT_DATA,
+		ck.CKM_ARIA_CBC_ENCRYPT_DATA,
+		ck.CKM_CAMELLIA_CBC_ENCRYPT_DATA,
+		ck.CKM_SEED_CBC_ENCRYPT_DATA,
+		ck.CKM_DES_CBC_ENCRYPT_DATA,
+		ck.CKM_DES3_CBC_ENCRYPT_DATA,
+		ck.CKM_AES_ECB_ENCRYPT_DATA,
+		ck.CKM_ARIA_ECB_ENCRYPT_DATA,
+		ck.CKM_CAMELLIA_ECB_ENCRYPT_DATA,
+		ck.CKM_SEED_ECB_ENCRYPT_DATA,
+		ck.CKM_DES_ECB_ENCRYPT_DATA,
+		ck.CKM_DES3_ECB_ENCRYPT_DATA,
+		ck.CKM_CONCATENATE_BASE_AND_DATA,
+		ck.CKM_CONCATENATE_DATA_AND_BASE,
+		ck.CKM_XOR_BASE_AND_DATA,
+		ck.CKM_CHACHA20,
+		ck.CKM_SALSA20,
+		ck.CKM_CHACHA20_POLY1305,
+		ck.CKM_SALSA20_POLY1305,
+		ck.CKM_ECDH1_DERIVE,
+		ck.CKM_ECDH1_COFACTOR_DERIVE,
+		ck.CKM_ECMQV_DERIVE,
+		ck.CKM_ECDH_AES_KEY_WRAP,
+		ck.CKM_ECDH_X_AES_KEY_WRAP,
+		ck.CKM_ECDH_COF_AES_KEY_WRAP,
+		ck.CKM_EDDSA,
+		ck.CKM_X9_42_DH_DERIVE,
+		ck.CKM_X9_42_DH_HYBRID_DERIVE,
+		ck.CKM_X9_42_MQV_DERIVE,
+		ck.CKM_DSA_PROBABILISTIC_PARAMETER_GEN,
+		ck.CKM_DSA_SHAWE_TAYLOR_PARAMETER_GEN,
+		ck.CKM_DSA_FIPS_G_GEN,
+		ck.CKM_GOSTR3410_DERIVE,
+		ck.CKM_GOSTR3410_KEY_WRAP,
+		ck.CKM_ML_DSA,
+		ck.CKM_SLH_DSA,
+		ck.CKM_HASH_ML_DSA_SHA224,
+		ck.CKM_HASH_ML_DSA_SHA256,
+		ck.CKM_HASH_ML_DSA_SHA384,
+		ck.CKM_HASH_ML_DSA_SHA512,
+		ck.CKM_HASH_ML_DSA_SHA3_224,
+		ck.CKM_HASH_ML_DSA_SHA3_256,
+		ck.CKM_HASH_ML_DSA_SHA3_384,
+		ck.CKM_HASH_ML_DSA_SHA3_512,
+		ck.CKM_HASH_ML_DSA_SHAKE128,
+		ck.CKM_HASH_ML_DSA_SHAKE256,
+		ck.CKM_HASH_SLH_DSA_SHA224,
+		ck.CKM_HASH_SLH_DSA_SHA256,
+		ck.CKM_HASH_SLH_DSA_SHA384,
+		ck.CKM_HASH_SLH_DSA_SHA512,
+		ck.CKM_HASH_SLH_DSA_SHA3_224,
+		ck.CKM_HASH_SLH_DSA_SHA3_256,
+		ck.CKM_HASH_SLH_DSA_SHA3_384,
+		ck.CKM_HASH_SLH_DSA_SHA3_512,
+		ck.CKM_HASH_SLH_DSA_SHAKE128,
+		ck.CKM_HASH_SLH_DSA_SHAKE256,
+		ck.CKM_HASH_ML_DSA,
+		ck.CKM_HASH_SLH_DSA,
+		ck.CKM_HKDF_DERIVE,
+		ck.CKM_HKDF_DATA,
+		ck.CKM_IKE_PRF_DERIVE,
+		ck.CKM_IKE1_PRF_DERIVE,
+		ck.CKM_IKE1_EXTENDED_DERIVE,
+		ck.CKM_IKE2_PRF_PLUS_DERIVE,
+		ck.CKM_KEA_KEY_DERIVE,
+		ck.CKM_KEA_DERIVE,
+		ck.CKM_SKIPJACK_PRIVATE_WRAP,
+		ck.CKM_SKIPJACK_RELAYX,
+		ck.CKM_KEY_WRAP_SET_OAEP,
+		ck.CKM_KIP_DERIVE,
+		ck.CKM_KIP_WRAP,
+		ck.CKM_KIP_MAC,
+		ck.CKM_CMS_SIG,
+		ck.CKM_SECURID,
+		ck.CKM_HOTP,
+		ck.CKM_ACTI,
+		ck.CKM_PBE_MD2_DES_CBC,
+		ck.CKM_PBE_MD5_DES_CBC,
+		ck.CKM_PBE_MD5_CAST_CBC,
+		ck.CKM_PBE_MD5_CAST3_CBC,
+		ck.CKM_PBE_MD5_CAST128_CBC,
+		ck.CKM_PBE_SHA1_CAST128_CBC,
+		ck.CKM_PBE_SHA1_RC4_128,
+		ck.CKM_PBE_SHA1_RC4_40,
+		ck.CKM_PBE_SHA1_DES3_EDE_CBC,
+		ck.CKM_PBE_SHA1_DES2_EDE_CBC,
+		ck.CKM_PBE_SHA1_RC2_128_CBC,
+		ck.CKM_PBE_SHA1_RC2_40_CBC,
+		ck.CKM_PBA_SHA1_WITH_SHA1_HMAC,
+		ck.CKM_PKCS5_PBKD2,
+		ck.CKM_RC5_CBC,
+		ck.CKM_RC5_CBC_PAD,
+		ck.CKM_SP800_108_COUNTER_KDF,
+		ck.CKM_SP800_108_DOUBLE_PIPELINE_KDF,
+		ck.CKM_SP800_108_FEEDBACK_KDF,
+		ck.CKM_SSL3_MASTER_KEY_DERIVE,
+		ck.CKM_SSL3_MASTER_KEY_DERIVE_DH,
+		ck.CKM_TLS_MASTER_KEY_DERIVE,
+		ck.CKM_TLS_MASTER_KEY_DERIVE_DH,
+		ck.CKM_SSL3_KEY_AND_MAC_DERIVE,
+		ck.CKM_TLS_KEY_AND_MAC_DERIVE,
+		ck.CKM_TLS12_MASTER_KEY_DERIVE,
+		ck.CKM_TLS12_MASTER_KEY_DERIVE_DH,
+		ck.CKM_TLS12_KEY_AND_MAC_DERIVE,
+		ck.CKM_TLS12_KEY_SAFE_DERIVE,
+		ck.CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE,
+		ck.CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE_DH,
+		ck.CKM_TLS_PRF,
+		ck.CKM_TLS_KDF,
+		ck.CKM_TLS12_KDF,
+		ck.CKM_WTLS_MASTER_KEY_DERIVE,
+		ck.CKM_WTLS_MASTER_KEY_DERIVE_DH_ECC,
+		ck.CKM_WTLS_SERVER_KEY_AND_MAC_DERIVE,
+		ck.CKM_WTLS_CLIENT_KEY_AND_MAC_DERIVE,
+		ck.CKM_WTLS_PRF,
+		ck.CKM_X3DH_INITIALIZE,
+		ck.CKM_X3DH_RESPOND,
+		ck.CKM_X2RATCHET_INITIALIZE,
+		ck.CKM_X2RATCHET_RESPOND,
+		ck.CKM_IBM_BTC_DERIVE,
+		ck.CKM_IBM_KYBER:
+		return true
+	}
+	return false
 }
 
 // storeParam puts results into a C caller's parameter.

@@ -111,6 +111,12 @@ struct p11_settings {
 	const char *user_modules;
 };
 
+/* Tokens that are to be served: those that have each text of token that does not begin with 0. */
+struct p11_served {
+	const CK_TOKEN_INFO *token;
+	uint64_t read_only; /* nothing may be written to them */
+};
+
 /* The shim as the engine sees it. Every function may be called from any thread. */
 struct p11_host {
 	uint32_t abi;        /* P11_ENGINE_ABI */
@@ -195,7 +201,13 @@ struct p11_host {
 	P11_ENGINE_FUNCTION(unsigned long, registered_name, (char *name, void **list)) \
 	P11_ENGINE_FUNCTION(unsigned long, initialize_module, (void *list)) \
 	P11_ENGINE_FUNCTION(unsigned long, finalize_module, (void *list)) \
-	P11_ENGINE_FUNCTION(unsigned long, load_initialize_module, (char *path, void **list))
+	P11_ENGINE_FUNCTION(unsigned long, load_initialize_module, (char *path, void **list)) \
+	/* Serving on descriptors until the client is gone: 0, or 1 for any end but one between two calls. list may be a handle. */ \
+	P11_ENGINE_FUNCTION(int, serve_module, (void *list, int in, int out)) \
+	/* The tokens of one module, with the module's own sessions. */ \
+	P11_ENGINE_FUNCTION(int, serve_token, (void *list, struct p11_served *token, int in, int out)) \
+	/* Tokens of a module, or of all configured modules if list is NULL, behind a proxy. */ \
+	P11_ENGINE_FUNCTION(int, serve_tokens, (struct p11_served *tokens, size_t count, void *list, int in, int out))
 
 struct p11_engine {
 #define P11_ENGINE_FUNCTION(result, name, parameters) result (*name) parameters;

@@ -99,16 +99,9 @@ func (e *Engine) AdoptProxy(h Handle, members []AdoptedMember, version ck.Versio
 // attachProxy makes the Go half of an instance. The references to the modules are the instance's, for as long as the
 // process lives.
 func (e *Engine) attachProxy(h Handle, choices []registry.Choice, version ck.Version, table ProxyTable) {
-	members := make([]proxy.Member, len(choices))
-	for i, c := range choices {
-		members[i] = proxy.Member{Key: c.Module, Name: c.Module.Name(), Module: view(c)}
-		if config := c.Module.Config(); config != nil {
-			members[i].Critical = config.Critical()
-		}
-	}
 	e.handles.Store(h, &entry{caller: &instance{proxy.New(proxy.Options{
 		Version:     version,
-		Members:     members,
+		Members:     membersOf(choices),
 		Slots:       e.slots,
 		Table:       table,
 		Initialized: func(initialized bool) { e.host.SetState(h, initialized) },
@@ -116,6 +109,18 @@ func (e *Engine) attachProxy(h Handle, choices []registry.Choice, version ck.Ver
 		Describe:    e.host.Describe,
 		Pause:       pause,
 	}), table}})
+}
+
+// membersOf makes members of a proxy.
+func membersOf(choices []registry.Choice) []proxy.Member {
+	members := make([]proxy.Member, len(choices))
+	for i, c := range choices {
+		members[i] = proxy.Member{Key: c.Module, Name: c.Module.Name(), Module: view(c)}
+		if config := c.Module.Config(); config != nil {
+			members[i].Critical = config.Critical()
+		}
+	}
+	return members
 }
 
 // view is a module as an instance of the proxy uses it.

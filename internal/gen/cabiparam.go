@@ -74,6 +74,7 @@ func cabiParams(w *writer, s *spec.Spec) {
 	w.p("func (d *decoder) layout(t ck.MechanismType, addr, size uintptr) ck.MechanismParam {\nswitch t {")
 	layoutCases(w, s)
 	w.p("}\nreturn nil\n}")
+	flatCases(w, s)
 	w.p("\n// storeParam puts results into a C caller's parameter.\nfunc storeParam(p ck.MechanismParam, addr uintptr) {\nswitch p := p.(type) {")
 	for _, t := range all {
 		if stores(s, t) {
@@ -81,6 +82,35 @@ func cabiParams(w *writer, s *spec.Spec) {
 		}
 	}
 	w.p("}\n}")
+}
+
+// isFlat tells whether a structure has no addresses in it, also none in what it contains.
+func isFlat(s *spec.Spec, t *spec.Struct) bool {
+	return !slices.ContainsFunc(t.Fields, func(f spec.Field) bool {
+		if in := s.Struct(f.CType); in != nil {
+			return !isFlat(s, in)
+		}
+		return isPointer(f.CType)
+	})
+}
+
+// flatCases writes what tells of addresses in parameters.
+func flatCases(w *writer, s *spec.Spec) {
+	w.p("\n// isFlat tells whether a structure has no addresses in it.\nfunc isFlat(p ck.MechanismParam) bool {\nswitch p.(type) {")
+	var types, addresses []string
+	for _, t := range s.Structs {
+		if t.GoName != "" && isParam(t) && isFlat(s, t) {
+			types = append(types, "*ck."+t.GoName)
+		}
+	}
+	w.p("case %s:\nreturn true\n}\nreturn false\n}", strings.Join(types, ",\n"))
+	for _, m := range s.Mechanisms {
+		if c := "ck." + m.Mechanism; !isFlat(s, s.Struct(m.Struct)) && !slices.Contains(addresses, c) {
+			addresses = append(addresses, c)
+		}
+	}
+	w.p("\n// hasAddresses tells whether the parameter of a mechanism is a structure with addresses in it.")
+	w.p("func hasAddresses(t ck.MechanismType) bool {\nswitch t {\ncase %s:\nreturn true\n}\nreturn false\n}", strings.Join(addresses, ",\n"))
 }
 
 // layoutCases groups the mechanisms that take the same structures.

@@ -30,6 +30,9 @@ var outputs = map[string]maker{
 	"internal/cabi/zserve.go":     cabiServe,
 	"internal/capi/zengine_abi.h": engineABI,
 	"internal/native/zlayout.c":   cLayout,
+	"rpc/zcall.go":                wireCalls,
+	"rpc/zparam.go":               wireParams,
+	"rpc/zclass.go":               wireClasses,
 }
 
 // generate makes all files in memory.

@@ -3,10 +3,13 @@
 #pragma GCC diagnostic ignored "-Wnonnull"
 #include "conformance.h"
 
+#include <p11-kit/remote.h>
 #include <signal.h>
 #include <sys/resource.h>
 
 static list_t slot;
+static CK_TOKEN_INFO served;
+static const char *uri = "pkcs11:";
 
 /* EACH(function, call, result as a number) */
 #define CALLS(EACH) \
@@ -32,7 +35,12 @@ static list_t slot;
 	EACH(p11_kit_finalize_module, p11_kit_finalize_module(NULL)) \
 	EACH(p11_kit_load_initialize_module, p11_kit_load_initialize_module(NULL, &slot)) \
 	EACH(p11_kit_load_initialize_module_2, \
-	     p11_kit_load_initialize_module("/nonexistent", NULL))
+	     p11_kit_load_initialize_module("/nonexistent", NULL)) \
+	EACH(p11_kit_remote_serve_module, p11_kit_remote_serve_module(NULL, 0, 1)) \
+	EACH(p11_kit_remote_serve_token, p11_kit_remote_serve_token(NULL, &served, 0, 1)) \
+	EACH(p11_kit_remote_serve_token_2, p11_kit_remote_serve_token((list_t)&served, NULL, 0, 1)) \
+	EACH(p11_kit_remote_serve_tokens, p11_kit_remote_serve_tokens(NULL, 1, NULL, 0, 1)) \
+	EACH(p11_kit_remote_serve_tokens_2, p11_kit_remote_serve_tokens(&uri, 0, NULL, 0, 1))
 
 static void precondition_results(void)
 {

@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"context"
+	"unsafe"
+
+	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/filter"
+	"github.com/p11mux/p11mux/internal/native"
+	"github.com/p11mux/p11mux/internal/stream"
+	"github.com/p11mux/p11mux/module"
+	"github.com/p11mux/p11mux/proxy"
+	"github.com/p11mux/p11mux/rpc"
+)
+
+// firstServed is the id of the first slot of tokens that are served by their URIs, as in the reference.
+const firstServed ck.SlotID = 17
+
+// executor is who executes calls for a function list: our own caller, or the functions of a list that is not ours.
+func (e *Engine) executor(list unsafe.Pointer) module.Module {
+	if m := e.Module(Handle(list)); m != nil {
+		return m
+	}
+	return native.NewFunctions(list, native.ListBytes(list))
+}
+
+// ServeModule is p11_kit_remote_serve_module: it serves a module until the client is gone. False for any end but one between
+// two calls.
+func (e *Engine) ServeModule(list unsafe.Pointer, in, out int) bool {
+	return e.serve(e.executor(list), in, out, rpc.ServerOptions{Reserved: oneReserved()})
+}
+
+// A ServedToken says which tokens are to be served: those that have each text of Like that does not begin with 0.
+type ServedToken struct {
+	Like     ck.TokenInfo
+	ReadOnly bool // nothing may be written to them
+}
+
+// rules are what says the same to a filter.
+func rules(served []ServedToken) []filter.Rule {
+	var rules []filter.Rule
+	for _, s := range served {
+		rules = append(rules, filter.Rule{Match: filter.Like(s.Like), ReadOnly: s.ReadOnly})
+	}
+	return rules
+}
+
+// ServeToken is p11_kit_remote_serve_token: tokens of a module.
+func (e *Engine) ServeToken(list unsafe.Pointer, token ServedToken, in, out int) bool {
+	served := filter.New(e.executor(list), filter.Options{Rules: rules([]ServedToken{token})})
+	return e.serve(served, in, out, rpc.ServerOptions{Reserved: oneReserved()})
+}
+
+// ServeTokens is p11_kit_remote_serve_tokens: tokens of the module with a function list, or of all configured modules if there
+// is none.
+func (e *Engine) ServeTokens(tokens []ServedToken, list unsafe.Pointer, in, out int) bool {
+	var members []proxy.Member
+	if list != nil {
+		members = []proxy.Member{{Module: e.executor(list), Key: list}}
+	} else {
+		choices, err := e.registry.Configured(e.query(0))
+		if err != nil {
+			return false
+		}
+		defer e.registry.Sweep()
+		defer func() {
+			for _, c := range choices {
+				e.registry.Release(c.Module)
+			}
+		}()
+		members = membersOf(choices)
+	}
+	all := proxy.New(proxy.Options{
+		Version: ck.Version{Major: 3, Minor: 2}, Members: members, Message: e.host.Message, Describe: e.host.Describe, Pause: pause,
+	})
+	ok := e.serve(filter.New(all, filter.Options{Rules: rules(tokens), First: firstServed}), in, out, rpc.ServerOptions{})
+	if err := all.Close(context.Background()); err != nil {
+		e.host.Message("couldn't finalize the modules that were served: " + err.Error())
+	}
+	return ok
+}
+
+// serve serves a module on descriptors.
+func (e *Engine) serve(m module.Module, in, out int, o rpc.ServerOptions) bool {
+	if err := rpc.Serve(context.Background(), m, stream.Descriptor(in), stream.Descriptor(out), o); err != nil {
+		e.host.Message("couldn't serve a remote client any more: " + err.Error())
+		return false
+	}
+	return true
+}
+
+// maxReserved is the longest text for a module's C_Initialize that a client may send, in octets.
+const maxReserved = 4 << 10
+
+// oneReserved gives the C string for one text. A module may keep it for ever, so a client must not have many made.
+func oneReserved() func(text string) uintptr {
+	var known string
+	var address uintptr
+	return func(text string) uintptr {
+		if address == 0 && len(text) <= maxReserved {
+			known, address = text, native.ReservedString(text)
+		}
+		if text != known {
+			return 0
+		}
+		return address
+	}
+}

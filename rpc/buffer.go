@@ -1,0 +1,36 @@
+package rpc
+
+import "io"
+
+// A buffer has what has been read of a stream and not been used.
+type buffer struct {
+	b         [4 << 10]byte
+	from, end int
+}
+
+// read gives at least one octet. It reads more of the stream where there is none, and leaves nothing behind of what has been
+// used: messages hold secrets.
+func (in *buffer) read(p []byte, more func(p []byte) (int, error)) (int, error) {
+	if in.from == in.end {
+		if len(p) >= len(in.b) {
+			return more(p)
+		}
+		n, err := more(in.b[:])
+		if in.from, in.end = 0, n; n == 0 {
+			return 0, err
+		}
+	}
+	n := copy(p, in.b[in.from:in.end])
+	clear(in.b[in.from : in.from+n])
+	in.from += n
+	return n, nil
+}
+
+// A buffered stream is read in large pieces.
+type buffered struct {
+	buffer
+	r io.Reader
+}
+
+// Read implements io.Reader.
+func (b *buffered) Read(p []byte) (int, error) { return b.read(p, b.r.Read) }
