@@ -12,13 +12,13 @@ import (
 var layers = [][]string{
 	{"ck", "spec", "internal/testkit"},
 	{"module"},
-	{"module/moduletest", "uri", "conf", "internal/cabi", "internal/turn"},
-	{"internal/native", "managed", "proxy", "internal/softtoken"},
-	{"registry"},
+	{"module/moduletest", "uri", "conf", "internal/cabi", "internal/turn", "internal/trace"},
+	{"internal/native", "managed", "proxy", "internal/softtoken", "internal/launch"},
+	{"registry", "internal/cli"},
 	{"internal/engine", "internal/process"},
 	{"internal/capi"},
 	{"."},
-	{"cmd/engine"},
+	{"cmd/engine", "cmd/p11mux"},
 }
 
 // only are packages that import no more of the module than what is listed here, and that nothing imports.
