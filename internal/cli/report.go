@@ -35,7 +35,6 @@ input as a log, and standard output as a FILE.`,
 	f.StringVar(&r.perfetto, "perfetto", "", "write the trace-event format of Perfetto and Chrome to `FILE`")
 	f.IntVar(&r.top, "top", 10, "how many of the slowest calls to print")
 	f.IntVar(&r.most, "max-calls", trace.DefaultPageCalls, "how many calls a page shows")
-	cmd.MarkFlagsMutuallyExclusive("json", "calls")
 	return cmd
 }
 
@@ -59,6 +58,9 @@ type sink interface{ Add(trace.Entry) }
 func (r *reporting) run(cmd *cobra.Command, logs []string) error {
 	if r.top < 0 || r.most < 1 {
 		return usage("--top must not be negative, and --max-calls at least 1")
+	}
+	if r.json && r.calls {
+		return usage("--json and --calls are two ways to print the same")
 	}
 	if r.html == "-" && r.perfetto == "-" {
 		return usage("--html and --perfetto cannot both go to standard output")

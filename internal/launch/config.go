@@ -70,9 +70,13 @@ func (s *Setup) write(c *conf.Config, log string) error {
 		if err := writeOptions(filepath.Join(s.modules(), m.Name+".module"), without(m.Options)); err != nil {
 			return err
 		}
-		if managed, _ := c.Managed(m); managed {
+		_, local := m.Path("")
+		_, remote := m.Remote()
+		switch managed, _ := c.Managed(m); {
+		case !local && !remote:
+		case managed:
 			s.Modules = append(s.Modules, m.Name)
-		} else {
+		default:
 			s.Unmanaged = append(s.Unmanaged, m.Name)
 		}
 	}

@@ -130,8 +130,11 @@ func (l *line) call(at time.Time) (Entry, error) {
 	if ns < 0 || ns > float64(maxDuration) {
 		return nil, fmt.Errorf("a duration of %g µs cannot be", *l.Duration)
 	}
-	for name, part := range map[string]json.RawMessage{"arguments": l.Arguments, "output": l.Output} {
-		if len(part) > 0 && part[0] != '{' {
+	for name, part := range map[string]*json.RawMessage{"arguments": &l.Arguments, "output": &l.Output} {
+		switch {
+		case string(*part) == "null":
+			*part = nil
+		case len(*part) > 0 && (*part)[0] != '{':
 			return nil, fmt.Errorf("%q is not a JSON object", name)
 		}
 	}

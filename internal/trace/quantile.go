@@ -56,6 +56,12 @@ func (s *spread) quantile(q float64) time.Duration {
 		return 0
 	}
 	rank := min(uint64(max(math.Ceil(q*float64(s.n))-1, 0)), s.n-1) // of the one that is looked for, counted from 0
+	switch rank {
+	case 0:
+		return s.min
+	case s.n - 1:
+		return s.max
+	}
 	for b, n := range s.buckets {
 		if rank < n {
 			return min(max(middle(b), s.min), s.max)
