@@ -136,6 +136,7 @@ check: all
 	$(STATICCHECK) ./...
 	$(STATICCHECK) -tags softtoken ./cmd/engine
 	cd bench/go && $(GO) vet ./... && $(GO) tool -modfile=../../tools/go.mod staticcheck ./...
+	cd test/browser && $(GO) vet ./... && $(GO) tool -modfile=../../tools/go.mod staticcheck ./...
 
 # The whole proof. Results of former runs are not believed: the packages of Debian may have changed since.
 .PHONY: test
@@ -146,6 +147,7 @@ test:
 	$(GO) test -count=1 -race $(TESTED)
 	CGO_ENABLED=0 $(GO) test -count=1 $(TESTED)
 	$(GO) test -count=1 -timeout 20m $(OUTSIDE)
+	cd test/browser && $(GO) test -count=1 ./...
 
 # Runs each fuzz target for FUZZTIME.
 .PHONY: fuzz

@@ -1,6 +1,6 @@
 // The table of functions with the spread of their durations.
 
-// decades are the buckets of the histograms: ten for each power of ten, from a nanosecond to more than a day.
+// The buckets of the histograms: so many for each of so many powers of ten, from a nanosecond to more than a day.
 const perDecade = 5, decades = 14;
 
 // bucketOf is the bucket of a duration in ns.
@@ -62,7 +62,7 @@ function showFunctions() {
     last = Math.max(last, bucketOf(f.durations.at(-1)));
   }
   const titles = ["Function", "Calls", "Errors", "Total", "p50", "p90", "p99", "Max", scale(first, last)];
-  const head = make("thead", {}, make("tr", {}, ...titles.map((t) => make("th", { scope: "col" }, t))));
+  const head = make("thead", {}, make("tr", {}, ...titles.map((t, i) => make("th", { scope: "col", className: i > 0 && i < 8 ? "number" : "" }, t))));
   const body = all.slice(0, 500).map((f) => {
     const choose = make("button", { type: "button", className: "link", title: "Show only " + f.name }, f.name);
     choose.addEventListener("click", () => {

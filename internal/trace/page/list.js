@@ -11,7 +11,7 @@ let selected = null;
 function showList() {
   page = Math.max(0, Math.min(page, Math.floor((shown.length - 1) / perPage) * perPage));
   const titles = ["Time", "Caller", "Module", "Session", "Function", "Result", "Duration"];
-  const head = make("thead", {}, make("tr", {}, ...titles.map((t) => make("th", { scope: "col" }, t))));
+  const head = make("thead", {}, make("tr", {}, ...titles.map((t, i) => make("th", { scope: "col", className: [0, 3, 6].includes(i) ? "number" : "" }, t))));
   const body = shown.slice(page, page + perPage).map((c) => {
     const row = rows[c.row];
     const choose = make("button", { type: "button", className: "link" }, c.name);

@@ -1,7 +1,11 @@
 // Puts the page together.
 
+// typing is the timer that waits for the end of a word.
+let typing = 0;
+
 // refresh shows what the filter lets through.
 function refresh() {
+  clearTimeout(typing);
   applyFilter();
   page = 0;
   timeline.layout();
@@ -25,7 +29,6 @@ function begin() {
   byId("legend").append(...[...kinds.keys()].map((i) => make("span", { className: "kind" + i }, kinds[i][0])), make("span", { className: "error" }, "error"));
 
   fillControls();
-  let typing = 0;
   controls.search.addEventListener("input", () => {
     clearTimeout(typing);
     typing = setTimeout(refresh, 120);

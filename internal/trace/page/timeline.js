@@ -9,6 +9,17 @@ const timeline = (() => {
   let placed = []; // rows that have calls to show: {row, index, top, height, calls}
   let colours = {};
   let waiting = false;
+  const several = severalModules();
+
+  // severalModules are the callers whose sessions need the names of their modules.
+  function severalModules() {
+    const first = new Map(), found = new Set();
+    for (const row of rows) {
+      if ((first.get(row.caller) ?? row.module) !== row.module) found.add(row.caller);
+      first.set(row.caller, row.module);
+    }
+    return found;
+  }
 
   const x = (ns) => gutter + ((ns - from) / (to - from)) * (width - gutter);
   const ns = (px) => from + ((px - gutter) / (width - gutter)) * (to - from);
@@ -101,13 +112,16 @@ const timeline = (() => {
     for (const t of ticks()) line(x(t), axis, x(t), height, colours.line);
   }
 
+  // round shows a round time without the digits that say nothing.
+  const round = (t) => span(t).replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " ");
+
   function drawAxis() {
     paint.fillStyle = colours.back;
     paint.fillRect(0, 0, width, axis);
     line(0, axis, width, axis, colours.faint);
     paint.fillStyle = colours.text;
     paint.textAlign = "left";
-    for (const t of ticks()) paint.fillText(t === 0 ? "0" : (t < 0 ? "−" : "+") + span(Math.abs(t)), x(t) + 3, axis / 2);
+    for (const t of ticks()) paint.fillText(t === 0 ? "0" : (t < 0 ? "−" : "+") + round(Math.abs(t)), x(t) + 3, axis / 2);
     paint.fillText("caller, session", 8, axis / 2);
   }
 
@@ -117,14 +131,14 @@ const timeline = (() => {
     paint.fillRect(0, top + 1, gutter - 1, p.height - 1);
     line(gutter - 1, top, gutter - 1, top + p.height, colours.faint);
     const middle = top + p.height / 2;
-    const session = p.row.session ? "session " + p.row.session : p.row.module;
+    const session = !p.row.session ? p.row.module : (several.has(p.row.caller) ? p.row.module + " · " : "session ") + p.row.session;
     paint.textAlign = "right";
     paint.fillStyle = colours.faint;
-    paint.fillText(fit(session, gutter * 0.4), gutter - 8, middle);
+    paint.fillText(fit(session, gutter * 0.38), gutter - 8, middle);
     if (!first) return;
     paint.textAlign = "left";
     paint.fillStyle = colours.text;
-    paint.fillText(fit(p.row.name, gutter * 0.55), 8, middle);
+    paint.fillText(fit(p.row.name, gutter * 0.5), 8, middle);
   }
 
   // fit cuts a text that is too wide.
