@@ -12,12 +12,14 @@ import (
 var layers = [][]string{
 	{"ck", "spec", "internal/testkit"},
 	{"module"},
-	{"module/moduletest", "uri", "conf", "internal/cabi", "internal/turn", "internal/trace"},
-	{"internal/native", "managed", "proxy", "internal/softtoken", "internal/launch"},
-	{"registry", "internal/cli"},
+	{"module/moduletest", "uri", "conf", "internal/cabi", "internal/turn"},
+	{"internal/native", "managed", "proxy", "internal/softtoken"},
+	{"registry"},
 	{"internal/engine", "internal/process"},
 	{"internal/capi"},
 	{"."},
+	{"internal/trace", "internal/launch"},
+	{"internal/cli"},
 	{"cmd/engine", "cmd/p11mux"},
 }
 
