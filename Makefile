@@ -11,6 +11,8 @@ CC         ?= gcc
 BUILD := build
 LIB   := $(BUILD)/lib
 
+BIN   := $(BUILD)/bin
+
 CFLAGS  ?= -O2 -g
 CFLAGS  += -std=gnu11 -fPIC -fvisibility=hidden -Wall -Wextra -Werror -Iinclude -Ishim -Iinternal/capi
 LDFLAGS += -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--build-id
@@ -24,6 +26,7 @@ CONF_VARS := $(if $(filter-out undefined default,$(origin MODULEDIR)),-X github.
 ENGINE_LDFLAGS := -s -w -X runtime.godebugDefault=$(GODEBUG_GUEST) $(CONF_VARS) -extldflags '-Wl,--build-id -Wl,-z,nodelete'
 
 GO_FILES   := $(shell find . -name '*.go' -not -path './build/*' -not -name '*_test.go') go.mod
+TRACE_PAGE := $(wildcard internal/trace/page/*)
 C_HEADERS  := $(wildcard include/p11-kit/*.h shim/*.h internal/capi/*.h)
 CGO_FILES  := $(wildcard internal/native/*.[ch] internal/capi/*.[ch])
 
@@ -35,7 +38,7 @@ TOKEN_SOURCES := engine.c engine_file.c fork.c message.c softtoken.c
 TOKEN_OBJECTS := $(patsubst %,$(BUILD)/obj/token/%.o,$(TOKEN_SOURCES))
 
 .PHONY: all
-all: $(LIB)/libp11-kit.so $(LIB)/p11-kit-proxy.so $(LIB)/p11mux/engine.so $(LIB)/pkcs11/p11mux-softtoken.so $(LIB)/p11mux/softtoken-engine.so
+all: $(LIB)/libp11-kit.so $(LIB)/p11-kit-proxy.so $(LIB)/p11mux/engine.so $(LIB)/pkcs11/p11mux-softtoken.so $(LIB)/p11mux/softtoken-engine.so $(BIN)/p11mux $(BIN)/p11-kit
 
 $(BUILD)/obj/%.o: shim/% $(C_HEADERS) Makefile
 	@mkdir -p $(@D)
@@ -84,6 +87,15 @@ $(LIB)/p11mux/engine.so $(LIB)/p11mux/softtoken-engine.so: $(BUILD)/overlay/over
 		-overlay $(BUILD)/overlay/overlay.json -buildmode=c-shared -ldflags "$(ENGINE_LDFLAGS)" -o $@ ./cmd/engine
 	@rm -f $(@:.so=.h)
 
+# The command line reads the same places of configuration as the library.
+$(BIN)/p11mux: $(GO_FILES) $(TRACE_PAGE)
+	@mkdir -p $(@D)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w $(CONF_VARS)" -o $@ ./cmd/p11mux
+
+# The name that scripts know it by.
+$(BIN)/p11-kit: $(BIN)/p11mux
+	ln -sf p11mux $@
+
 $(BUILD)/demo: demo/demo.c $(C_HEADERS) $(LIB)/libp11-kit.so
 	$(CC) -O2 -g -std=gnu11 -Wall -Wextra -Werror -Iinclude $< -o $@ -L$(LIB) -lp11-kit -ldl
 
@@ -124,6 +136,7 @@ check: all
 	$(STATICCHECK) ./...
 	$(STATICCHECK) -tags softtoken ./cmd/engine
 	cd bench/go && $(GO) vet ./... && $(GO) tool -modfile=../../tools/go.mod staticcheck ./...
+	cd test/browser && $(GO) vet ./... && $(GO) tool -modfile=../../tools/go.mod staticcheck ./...
 
 # The whole proof. Results of former runs are not believed: the packages of Debian may have changed since.
 .PHONY: test
@@ -134,6 +147,7 @@ test:
 	$(GO) test -count=1 -race $(TESTED)
 	CGO_ENABLED=0 $(GO) test -count=1 $(TESTED)
 	$(GO) test -count=1 -timeout 20m $(OUTSIDE)
+	cd test/browser && $(GO) test -count=1 ./...
 
 # Runs each fuzz target for FUZZTIME.
 .PHONY: fuzz
@@ -154,11 +168,13 @@ MODULEDIR   ?= /usr/lib/$(shell $(CC) -print-multiarch)/pkcs11
 # The bundled token is for demonstrations and stays where it was built.
 .PHONY: install
 install: all
-	install -d $(DESTDIR)$(LIBDIR)/p11mux $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/p11mux $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit
 	install -m 755 $(LIB)/libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/libp11-kit.so.0
 	ln -sf libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/libp11-kit.so
 	ln -sf libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/p11-kit-proxy.so
 	install -m 755 $(LIB)/p11mux/engine.so $(DESTDIR)$(LIBDIR)/p11mux/engine.so
+	install -m 755 $(BIN)/p11mux $(DESTDIR)$(PREFIX)/bin/p11mux
+	ln -sf p11mux $(DESTDIR)$(PREFIX)/bin/p11-kit
 	install -m 644 include/p11-kit/*.h $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 		-e 's|@DATADIR@|$(or $(DATADIR),/usr/share)|' -e 's|@MODULEDIR@|$(MODULEDIR)|' -e 's|@VERSION@|$(API_VERSION)|' \

@@ -33,6 +33,7 @@ libgcr-base-3-1           and libgcr
 valgrind                  watches what those do to memory
 ca-certificates           certificates for the trust module
 default-jre-headless      keytool, a consumer on the provider of Java
+chromium                  shows the page of trace report, for test/browser
 util-linux                unshare and mount, for programs that are to see another system; as an ordinary user too
 '
 

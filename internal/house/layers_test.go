@@ -18,7 +18,9 @@ var layers = [][]string{
 	{"internal/engine", "internal/process"},
 	{"internal/capi"},
 	{"."},
-	{"cmd/engine"},
+	{"internal/trace", "internal/launch"},
+	{"internal/cli"},
+	{"cmd/engine", "cmd/p11mux"},
 }
 
 // only are packages that import no more of the module than what is listed here, and that nothing imports.

@@ -1,0 +1,6 @@
+// Package cli is the command line of p11mux.
+//
+// The commands are a tree of [cobra.Command], a file for each, built by [Commands]. They hold what there is to say of a command: its
+// names, arguments, flags, and help. Results go to standard output and talk to standard error. An error is two lines, what failed and
+// what to do. The exit status is 0 if all went well, 1 if something failed and 2 if the command line was wrong.
+package cli
