@@ -49,6 +49,7 @@ var measurements = [...]struct {
 	{"uri", (*bench).uris},
 	{"link", (*bench).link},
 	{"modules", (*bench).modules},
+	{"p11tool", (*bench).p11tool},
 	{"handles", (*bench).handles},
 	{"fork", (*bench).fork},
 	{"golang", (*bench).golang},

@@ -82,6 +82,7 @@ func testAll(t *testing.T, dir string) {
 		"URIs":                                  12,
 		"A program that only links the library": 3,
 		"A program that lists the slots of the configured modules": 12,
+		"p11tool --list-all":        2,
 		"Lists of one module":       9,
 		"Memory of a list":          8,
 		"After fork":                2,

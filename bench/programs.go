@@ -3,15 +3,16 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
+	"strings"
 )
 
 const kB = 1024.0
 
 // spawned runs a program n times for each way, in turn, by the program "spawn"; "wall" and "cpu" are ns, "memory" is kB.
 // program and arguments are for one way.
-func (b *bench) spawned(n int, program func(way) []string) (results, error) {
-	ways := b.installed(true)
+func (b *bench) spawned(n int, ways []way, program func(way) []string) (results, error) {
 	arguments := []string{strconv.Itoa(n)}
 	for _, w := range ways {
 		arguments = append(arguments, "--", "LD_LIBRARY_PATH="+b.searchPath(w))
@@ -33,7 +34,7 @@ func (b *bench) spawned(n int, program func(way) []string) (results, error) {
 
 // link measures a program that is linked with the library and does nothing.
 func (b *bench) link() ([]table, error) {
-	r, err := b.spawned(b.pick(600, 10), func(w way) []string {
+	r, err := b.spawned(b.pick(600, 10), b.installed(true), func(w way) []string {
 		if w == raw {
 			return []string{b.path("link-raw")}
 		}
@@ -83,7 +84,7 @@ func (b *bench) modules() ([]table, error) {
 			}
 			return []string{b.path("list"), b.path("configured", strconv.Itoa(n)), strconv.Itoa(n)}
 		}
-		r, err := b.spawned(b.pick(150, 4), program)
+		r, err := b.spawned(b.pick(150, 4), b.installed(true), program)
 		if err != nil {
 			return nil, err
 		}
@@ -117,6 +118,47 @@ func (b *bench) moduleRows(r results, title string) []row {
 		memory,
 		r.row(b, title+", own memory, MB", "own", kB),
 	}
+}
+
+// manyObjects are on the token that p11tool lists.
+const manyObjects = 1000
+
+// p11tool measures a program that knows nothing of us, from its start to its end.
+func (b *bench) p11tool() ([]table, error) {
+	t := table{
+		title: "p11tool --list-all",
+		note:  "From before the start to the end, with a token of SoftHSM that has 1000 objects.",
+		first: "figure", unit: "ms",
+	}
+	if b.softhsm == "" {
+		t.rows = []row{absent("wall time, ms", cWays[:])}
+		return []table{t}, nil
+	}
+	tool, err := exec.LookPath("p11tool")
+	if err != nil {
+		return nil, fmt.Errorf("install gnutls-bin: %w", err)
+	}
+	env, err := b.makeToken("many.conf", "many", strconv.Itoa(b.pick(manyObjects, 20)))
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.spawned(b.pick(25, 2), b.installed(false), func(way) []string {
+		return []string{env, tool, "--provider", b.softhsm, "--outfile", b.path("listed"), "--list-all", "pkcs11:token=bench"}
+	})
+	if err != nil {
+		return nil, err
+	}
+	listed, err := os.ReadFile(b.path("listed"))
+	if err != nil {
+		return nil, err
+	}
+	if n, want := strings.Count(string(listed), "object="), b.pick(manyObjects, 20); n != want {
+		return nil, fmt.Errorf("p11tool lists %d objects, not %d", n, want)
+	}
+	wall := r.row(b, "wall time, ms", "wall", 1e6)
+	wall.target("at most 1.1 of the reference", wall.median(ours), 1.1*wall.median(reference))
+	t.rows = []row{wall, r.row(b, "processor time, ms", "cpu", 1e6)}
+	return []table{t}, nil
 }
 
 // copyModules makes n modules of the null module, each a file of its own.

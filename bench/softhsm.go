@@ -16,17 +16,23 @@ func (b *bench) findSoftHSM() error {
 	if b.softhsm == "" {
 		return nil
 	}
-	if err := os.Mkdir(b.path("tokens"), 0o700); err != nil {
-		return err
+	_, err := b.makeToken("softhsm2.conf", "tokens")
+	return err
+}
+
+// makeToken makes a token with the program "token", and gives what is to be in the environment of who uses it.
+func (b *bench) makeToken(conf, directory string, more ...string) (env string, err error) {
+	if err := os.Mkdir(b.path(directory), 0o700); err != nil {
+		return "", err
 	}
-	conf := "directories.tokendir = " + b.path("tokens") + "\nobjectstore.backend = file\nlog.level = ERROR\n"
-	if err := b.write(conf, "softhsm2.conf"); err != nil {
-		return err
+	if err := b.write("directories.tokendir = "+b.path(directory)+"\nobjectstore.backend = file\nlog.level = ERROR\n", conf); err != nil {
+		return "", err
 	}
-	if _, err := b.run(nil, "token", b.softhsm); err != nil {
-		return fmt.Errorf("making a token: %w", err)
+	env = "SOFTHSM2_CONF=" + b.path(conf)
+	if _, err := b.run([]string{env}, "token", append([]string{b.softhsm}, more...)...); err != nil {
+		return "", fmt.Errorf("making a token: %w", err)
 	}
-	return nil
+	return env, nil
 }
 
 // absent is a row for what cannot be measured because the module is not there.

@@ -1,10 +1,13 @@
 /*
- * token MODULE
+ * token MODULE [OBJECTS]
  *
  * Makes the token of the first slot ready: a label, BENCH_PIN for the officer
  * and the user, an RSA key pair of 2048 bits with the label "bench" and an
- * identifier, and ten public AES keys with the label "find".
+ * identifier, and ten public AES keys with the label "find". With OBJECTS it has
+ * so many public objects with data in the place of keys.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
@@ -32,10 +35,29 @@ static void make_found(CK_FUNCTION_LIST *list, CK_SESSION_HANDLE session)
 	}
 }
 
+static void make_data(CK_FUNCTION_LIST *list, CK_SESSION_HANDLE session, int count)
+{
+	CK_OBJECT_CLASS class = CKO_DATA;
+	CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+	CK_OBJECT_HANDLE object;
+	char name[32];
+
+	for (int i = 0; i < count; i++) {
+		CK_ATTRIBUTE template[] = {
+			{ CKA_CLASS, &class, sizeof class },
+			{ CKA_TOKEN, &yes, sizeof yes },
+			{ CKA_PRIVATE, &no, sizeof no },
+			{ CKA_LABEL, name, (CK_ULONG)snprintf(name, sizeof name, "object %d", i) },
+			{ CKA_VALUE, name, strlen(name) },
+		};
+		bench_check(list->C_CreateObject(session, template, sizeof template / sizeof *template, &object), "C_CreateObject");
+	}
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 2)
-		bench_die("usage: token MODULE");
+	if (argc != 2 && argc != 3)
+		bench_die("usage: token MODULE [OBJECTS]");
 	CK_FUNCTION_LIST *list = bench_raw(argv[1]);
 	CK_UTF8CHAR *pin = (CK_UTF8CHAR *)BENCH_PIN, label[32];
 	CK_ULONG pin_len = strlen(BENCH_PIN), count = 1, bits = 2048;
@@ -69,6 +91,11 @@ int main(int argc, char **argv)
 	bench_check(list->C_InitPIN(session, pin, pin_len), "C_InitPIN");
 	bench_check(list->C_Logout(session), "C_Logout");
 	bench_check(list->C_Login(session, CKU_USER, pin, pin_len), "C_Login of the user");
+	if (argc == 3) {
+		make_data(list, session, atoi(argv[2]));
+		bench_check(list->C_Finalize(NULL), "C_Finalize");
+		return 0;
+	}
 	bench_check(list->C_GenerateKeyPair(session, &mechanism, public, sizeof public / sizeof *public, private,
 	                                    sizeof private / sizeof *private, &public_key, &private_key),
 	            "C_GenerateKeyPair");
