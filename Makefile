@@ -88,9 +88,9 @@ $(LIB)/p11mux/engine.so $(LIB)/p11mux/softtoken-engine.so: $(BUILD)/overlay/over
 	@rm -f $(@:.so=.h)
 
 # The command line reads the same places of configuration as the library.
-$(BIN)/p11mux: $(GO_FILES) $(TRACE_PAGE)
+$(BIN)/p11mux: $(GO_FILES) $(CGO_FILES) $(C_HEADERS) $(TRACE_PAGE)
 	@mkdir -p $(@D)
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w $(CONF_VARS)" -o $@ ./cmd/p11mux
+	CGO_ENABLED=1 CGO_CFLAGS="-O2 -g" $(GO) build -trimpath -ldflags "-s -w $(CONF_VARS)" -o $@ ./cmd/p11mux
 
 # The name that scripts know it by.
 $(BIN)/p11-kit: $(BIN)/p11mux
