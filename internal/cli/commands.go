@@ -17,6 +17,7 @@ func verbs() []*verb {
 		addProfileVerb(),
 		deleteProfileVerb(),
 		printConfigVerb(),
+		doctorVerb(),
 	}
 }
 

@@ -16,7 +16,7 @@ var layers = [][]string{
 	{"internal/native", "managed", "proxy", "filter", "rpc", "internal/softtoken"},
 	{"registry"},
 	{"internal/engine", "internal/process"},
-	{"internal/capi"},
+	{"internal/capi", "internal/doctor"},
 	{"."},
 	{"internal/trace", "internal/launch"},
 	{"internal/cli"},
