@@ -18,6 +18,7 @@ func verbs() []*verb {
 		deleteProfileVerb(),
 		printConfigVerb(),
 		doctorVerb(),
+		demoVerb(),
 	}
 }
 
