@@ -14,14 +14,15 @@ import (
 	"github.com/p11mux/p11mux/internal/doctor"
 )
 
-// patience is how long a module may take to be loaded and initialized.
-const patience = 30 * time.Second
+// defaultPatience is how long a module may take to be loaded and initialized: smart cards may take seconds.
+const defaultPatience = 30 * time.Second
 
 // probeDescriptor is where the answer about one module goes.
 const probeDescriptor = 3
 
 func doctorVerb() *verb {
 	var program, probe string
+	var patience time.Duration
 	return &verb{
 		name:  "doctor",
 		short: "Find out why modules are not used as they should be",
@@ -34,6 +35,7 @@ The exit status is 1 if there is a warning or an error.`,
 		options: withJSON | withoutKit,
 		flags: func(fs *pflag.FlagSet) {
 			fs.StringVar(&program, "as", "p11mux", "whose modules: the name of a `PROGRAM`, for enable-in and disable-in")
+			fs.DurationVar(&patience, "timeout", defaultPatience, "how long a module may take to answer, a `TIME` such as 30s")
 			fs.StringVar(&probe, "probe", "", "try one module, and write what it says to descriptor 3")
 			if err := fs.MarkHidden("probe"); err != nil {
 				panic(err) // it is there
@@ -44,12 +46,12 @@ The exit status is 1 if there is a warning or an error.`,
 				out := os.NewFile(probeDescriptor, "answer")
 				return errors.Join(doctor.Probe(context.Background(), probe, program, out), out.Close())
 			}
-			return j.doctor(program)
+			return j.doctor(program, patience)
 		},
 	}
 }
 
-func (j *job) doctor(program string) error {
+func (j *job) doctor(program string, patience time.Duration) error {
 	exe, err := os.Executable()
 	if err != nil {
 		return err

@@ -59,7 +59,9 @@ func (k *kit) frame(args []string) (name string, rest []string, help bool, err e
 	list := false
 	for i, arg := range args {
 		switch {
-		case arg == "" || arg[0] != '-':
+		case arg == "":
+			return "", nil, false, notACommand(arg)
+		case arg[0] != '-':
 			return arg, args[i+1:], help, nil
 		case arg == "--":
 			return "", nil, false, usage("no command specified")
@@ -182,12 +184,15 @@ func usageOf(w io.Writer, v *verb, fs *pflag.FlagSet) {
 	})
 }
 
+func notACommand(name string) error {
+	return usage("'%s' is not a valid command. See '%s --help'", plain(name), kitName)
+}
+
 // external runs a command that is a program of its own. It returns only if that fails.
 func external(name string, args []string) error {
-	unknown := usage("'%s' is not a valid command. See '%s --help'", plain(name), kitName)
 	path, argv, err := externalProgram(name, args)
 	if err != nil {
-		return unknown
+		return notACommand(name)
 	}
 	if err := syscall.Exec(path, argv, os.Environ()); err != nil {
 		return fmt.Errorf("couldn't execute command: %s: %w", path, err)

@@ -86,7 +86,7 @@ func (j *job) knownPIN() (p11mux.PIN, error) {
 	case j.pinFile != "":
 		return p11mux.PINFile(j.pinFile), nil
 	}
-	if value, ok := os.LookupEnv(pinVariable); ok {
+	if value := os.Getenv(pinVariable); value != "" {
 		return p11mux.PINString(value), nil
 	}
 	return nil, nil
