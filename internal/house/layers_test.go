@@ -16,9 +16,10 @@ var layers = [][]string{
 	{"internal/native", "managed", "proxy", "filter", "rpc", "internal/softtoken"},
 	{"registry"},
 	{"internal/engine", "internal/process"},
-	{"internal/capi", "internal/doctor"},
+	{"internal/capi"},
 	{"."},
 	{"internal/trace", "internal/launch"},
+	{"internal/doctor"},
 	{"internal/cli"},
 	{"cmd/engine", "cmd/p11mux"},
 }
