@@ -137,7 +137,7 @@ func (k *kit) run(v *verb, args []string, help bool) int {
 		}
 	}
 	if err == nil {
-		err = v.run(j)
+		err = j.do()
 	}
 	return k.failed(err)
 }

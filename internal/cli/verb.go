@@ -101,9 +101,17 @@ func (v *verb) command() *cobra.Command {
 		if err := j.operands(args); err != nil {
 			return err
 		}
-		return withHint(v.run(j))
+		return withHint(j.do())
 	}
 	return cmd
+}
+
+// do runs the verb, and forgets the PIN.
+func (j *job) do() error {
+	if j.uri != nil {
+		defer j.uri.ClearPIN()
+	}
+	return j.verb.run(j)
 }
 
 // errOperands says that the arguments are not as many as they should be.
