@@ -196,7 +196,7 @@ func (m *Module) Token(ctx context.Context, uri string) (*Token, error) {
 
 // FindTokens goes through the tokens that a PKCS#11 URI names, as [Modules.FindTokens] does.
 func (m *Module) FindTokens(ctx context.Context, uri string) iter.Seq2[*Token, error] {
-	return tokensOf(ctx, uri, []*Module{m})
+	return tokensOf(ctx, uri, m.place())
 }
 
 // Find goes through the objects that a PKCS#11 URI names, as [Modules.Find] does.

@@ -64,13 +64,11 @@ func objects(ctx context.Context, text string, in place) iter.Seq2[*Object, erro
 }
 
 // tokensOf goes through the tokens that a URI names.
-func tokensOf(ctx context.Context, text string, modules []*Module) iter.Seq2[*Token, error] {
+func tokensOf(ctx context.Context, text string, in place) iter.Seq2[*Token, error] {
 	return func(yield func(*Token, error) bool) {
-		s, err := newSearch(text, modules)
+		s, err := newSearch(text, in)
 		if err != nil {
-			if !errors.Is(err, ErrNotFound) {
-				yield(nil, err)
-			}
+			yield(nil, err)
 			return
 		}
 		found, errs := s.tokens(ctx)

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/p11mux/p11mux"
+	"github.com/p11mux/p11mux/uri"
 )
 
 // A set is the modules that a job is about.
@@ -54,7 +55,9 @@ func (j *job) tokens(ctx context.Context, s *set) []*p11mux.Token {
 		return nil
 	}
 	var found []*p11mux.Token
-	for t, err := range s.find(ctx, j.uri.String()) {
+	where := j.uri.WithoutPIN()
+	where.Unset(uri.PINSource) // it is for the login
+	for t, err := range s.find(ctx, where.String()) {
 		if err != nil {
 			j.tell("%v", err)
 			continue

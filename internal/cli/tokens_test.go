@@ -48,7 +48,7 @@ func newPlace(dir, path string) (*place, error) {
 	if err := copyProgram(path, filepath.Join(p.bin, "p11mux")); err != nil {
 		return nil, err
 	}
-	for link, to := range map[string]string{"bin/p11-kit": "p11mux", "lib": filepath.Join(build, "lib")} {
+	for link, to := range map[string]string{"bin/p11-kit": "p11mux", "lib": filepath.Join(build, "lib"), "libexec": filepath.Join(build, "libexec")} {
 		if err := os.Symlink(to, filepath.Join(dir, "prefix", link)); err != nil {
 			return nil, err
 		}
@@ -78,7 +78,7 @@ func buildDir() (string, error) {
 		return dir, nil
 	}
 	dir := filepath.Join(sourceDir, "../../build")
-	if _, err := os.Stat(filepath.Join(dir, "lib/p11mux/enginecheck")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, "libexec/p11mux/enginecheck")); err != nil {
 		if msg, err := exec.Command("make", "-C", filepath.Dir(dir), "all").CombinedOutput(); err != nil {
 			return "", fmt.Errorf("make: %w\n%s", err, msg)
 		}

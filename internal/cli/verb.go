@@ -148,6 +148,9 @@ func (j *job) operands(args []string) error {
 		}
 		return &usageError{err}
 	}
+	if u.Unrecognized() && !j.isKit {
+		return usage("the URI has the attribute %q, or a value of it, that nothing can have", u.UnrecognizedAttribute())
+	}
 	j.uri = u
 	return nil
 }

@@ -126,7 +126,7 @@ func (l *look) command() {
 
 // check runs the program that sees the library as programs in C do. Its configuration has no modules: they are tried one by one.
 func (l *look) check(ctx context.Context, what, name string) (map[string]string, error) {
-	program := filepath.Join(l.lib, "p11mux", "enginecheck")
+	program := filepath.Join(filepath.Dir(filepath.Dir(l.Executable)), "libexec", "p11mux", "enginecheck")
 	if _, err := os.Stat(program); err != nil {
 		return nil, fmt.Errorf("the engine cannot be tried: %w", err)
 	}
