@@ -22,9 +22,8 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"p11mux":  func() { os.Exit(Main(os.Args, Stdio{os.Stdin, os.Stdout, os.Stderr})) },
-		"p11-kit": func() { os.Exit(Main(os.Args, Stdio{os.Stdin, os.Stdout, os.Stderr})) },
-		"app":     app,
+		"p11mux": func() { os.Exit(Main(os.Args, Stdio{os.Stdin, os.Stdout, os.Stderr})) },
+		"app":    app,
 	})
 }
 
@@ -52,6 +51,14 @@ func TestScripts(t *testing.T) {
 
 // install puts the p11mux that is found in path into prefix/bin, as a file of its own, so that it looks for its library there.
 func install(path, prefix string) error {
+	from := ""
+	for _, dir := range filepath.SplitList(path) {
+		if file := filepath.Join(dir, "p11mux"); from == "" {
+			if _, err := os.Stat(file); err == nil {
+				from = file
+			}
+		}
+	}
 	for _, dir := range []string{"bin", "lib/p11mux"} {
 		if err := os.MkdirAll(filepath.Join(prefix, dir), 0o755); err != nil {
 			return err
@@ -62,25 +69,12 @@ func install(path, prefix string) error {
 			return err
 		}
 	}
-	return copyProgram(path, filepath.Join(prefix, "bin/p11mux"))
-}
-
-// copyProgram copies the p11mux that is found in path.
-func copyProgram(path, to string) error {
-	from := ""
-	for _, dir := range filepath.SplitList(path) {
-		if file := filepath.Join(dir, "p11mux"); from == "" {
-			if _, err := os.Stat(file); err == nil {
-				from = file
-			}
-		}
-	}
 	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
+	out, err := os.OpenFile(filepath.Join(prefix, "bin/p11mux"), os.O_CREATE|os.O_WRONLY, 0o755)
 	if err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ func (p *place) start(t *testing.T, term *terminal, out io.Writer, args ...strin
 // testPlace is a place for a test in Go.
 func testPlace(t *testing.T) *place {
 	t.Helper()
-	p, err := newPlace(t.TempDir(), os.Getenv("PATH"))
+	p, err := newPlace(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

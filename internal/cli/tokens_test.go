@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -33,10 +34,10 @@ type place struct {
 	env    []string
 }
 
-// newPlace makes a place in a directory. path is the PATH in which p11mux is.
-func newPlace(dir, path string) (*place, error) {
+// newPlace makes a place in a directory.
+func newPlace(dir string) (*place, error) {
 	p := &place{dir: dir, bin: filepath.Join(dir, "prefix/bin"), module: testkit.FindSoftHSM()}
-	build, err := buildDir()
+	build, err := built()
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +46,12 @@ func newPlace(dir, path string) (*place, error) {
 			return nil, err
 		}
 	}
-	if err := copyProgram(path, filepath.Join(p.bin, "p11mux")); err != nil {
+	// A file of its own looks for the library beside itself.
+	program, err := os.ReadFile(filepath.Join(build, "bin/p11mux"))
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(p.bin, "p11mux"), program, 0o700); err != nil {
 		return nil, err
 	}
 	for link, to := range map[string]string{"bin/p11-kit": "p11mux", "lib": filepath.Join(build, "lib"), "libexec": filepath.Join(build, "libexec")} {
@@ -72,19 +78,17 @@ func newPlace(dir, path string) (*place, error) {
 	return p, nil
 }
 
-// buildDir is where the library is, which is built if need be.
-func buildDir() (string, error) {
+// built is the directory that make builds in, up to date.
+var built = sync.OnceValues(func() (string, error) {
 	if dir := os.Getenv("P11MUX_BUILD"); dir != "" {
 		return dir, nil
 	}
-	dir := filepath.Join(sourceDir, "../../build")
-	if _, err := os.Stat(filepath.Join(dir, "libexec/p11mux/enginecheck")); err != nil {
-		if msg, err := exec.Command("make", "-C", filepath.Dir(dir), "all").CombinedOutput(); err != nil {
-			return "", fmt.Errorf("make: %w\n%s", err, msg)
-		}
+	root := filepath.Join(sourceDir, "../..")
+	if msg, err := exec.Command("make", "-C", root, "all").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("make: %w\n%s", err, msg)
 	}
-	return dir, nil
-}
+	return filepath.Join(root, "build"), nil
+})
 
 // environ calls set with the variables that lead to the place.
 func (p *place) environ(set func(name, value string), path string) {
@@ -108,7 +112,7 @@ func TestTokens(t *testing.T) {
 		Dir:           "testdata/tokens",
 		UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
-			p, err := newPlace(env.WorkDir, env.Getenv("PATH"))
+			p, err := newPlace(env.WorkDir)
 			if err != nil {
 				return err
 			}
@@ -158,7 +162,7 @@ func normal(ts *testscript.TestScript, _ bool, args []string) {
 	text := anyHexID.ReplaceAllString(ts.ReadFile("stdout"), "ID")
 	text = anyID.ReplaceAllString(anySerial.ReplaceAllString(text, "SERIAL"), "id=ID")
 	text = anySlot.ReplaceAllString(text, "SLOT")
-	build, err := buildDir()
+	build, err := built()
 	ts.Check(err)
 	for name, dir := range map[string]string{"HSM": ts.Getenv("HSM"), "WORK": ts.Getenv("WORK"), "BUILD": build} {
 		text = strings.ReplaceAll(text, dir, "$"+name)
