@@ -11,7 +11,8 @@ CC         ?= gcc
 BUILD := build
 LIB   := $(BUILD)/lib
 
-BIN   := $(BUILD)/bin
+BIN     := $(BUILD)/bin
+LIBEXEC := $(BUILD)/libexec/p11mux
 
 CFLAGS  ?= -O2 -g
 CFLAGS  += -std=gnu11 -fPIC -fvisibility=hidden -Wall -Wextra -Werror -Iinclude -Ishim -Iinternal/capi
@@ -38,7 +39,7 @@ TOKEN_SOURCES := engine.c engine_file.c fork.c message.c softtoken.c
 TOKEN_OBJECTS := $(patsubst %,$(BUILD)/obj/token/%.o,$(TOKEN_SOURCES))
 
 .PHONY: all
-all: $(LIB)/libp11-kit.so $(LIB)/p11-kit-proxy.so $(LIB)/p11mux/engine.so $(LIB)/pkcs11/p11mux-softtoken.so $(LIB)/p11mux/softtoken-engine.so $(BIN)/p11mux $(BIN)/p11-kit
+all: $(LIB)/libp11-kit.so $(LIB)/p11-kit-proxy.so $(LIB)/p11mux/engine.so $(LIB)/pkcs11/p11mux-softtoken.so $(LIB)/p11mux/softtoken-engine.so $(LIBEXEC)/enginecheck $(BIN)/p11mux $(BIN)/p11-kit
 
 $(BUILD)/obj/%.o: shim/% $(C_HEADERS) Makefile
 	@mkdir -p $(@D)
@@ -87,10 +88,15 @@ $(LIB)/p11mux/engine.so $(LIB)/p11mux/softtoken-engine.so: $(BUILD)/overlay/over
 		-overlay $(BUILD)/overlay/overlay.json -buildmode=c-shared -ldflags "$(ENGINE_LDFLAGS)" -o $@ ./cmd/engine
 	@rm -f $(@:.so=.h)
 
-# The command line reads the same places of configuration as the library.
-$(BIN)/p11mux: $(GO_FILES) $(TRACE_PAGE)
+# What a program in C sees of the library, for the doctor.
+$(LIBEXEC)/enginecheck: internal/doctor/enginecheck/enginecheck.c Makefile
 	@mkdir -p $(@D)
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w $(CONF_VARS)" -o $@ ./cmd/p11mux
+	$(CC) -O2 -g -std=gnu11 -Wall -Wextra -Werror $(LDFLAGS) -o $@ $< -ldl
+
+# The command line reads the same places of configuration as the library.
+$(BIN)/p11mux: $(GO_FILES) $(CGO_FILES) $(C_HEADERS) $(TRACE_PAGE)
+	@mkdir -p $(@D)
+	CGO_ENABLED=1 CGO_CFLAGS="-O2 -g" $(GO) build -trimpath -ldflags "-s -w $(CONF_VARS)" -o $@ ./cmd/p11mux
 
 # The name that scripts know it by.
 $(BIN)/p11-kit: $(BIN)/p11mux
@@ -173,6 +179,8 @@ install: all
 	ln -sf libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/libp11-kit.so
 	ln -sf libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/p11-kit-proxy.so
 	install -m 755 $(LIB)/p11mux/engine.so $(DESTDIR)$(LIBDIR)/p11mux/engine.so
+	install -d $(DESTDIR)$(PREFIX)/libexec/p11mux
+	install -m 755 $(LIBEXEC)/enginecheck $(DESTDIR)$(PREFIX)/libexec/p11mux/enginecheck
 	install -m 755 $(BIN)/p11mux $(DESTDIR)$(PREFIX)/bin/p11mux
 	ln -sf p11mux $(DESTDIR)$(PREFIX)/bin/p11-kit
 	install -m 644 include/p11-kit/*.h $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit/

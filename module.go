@@ -194,6 +194,11 @@ func (m *Module) Token(ctx context.Context, uri string) (*Token, error) {
 	return find(uri, m.place(), func(s *search) (*Token, error) { return s.token(ctx) })
 }
 
+// FindTokens goes through the tokens that a PKCS#11 URI names, as [Modules.FindTokens] does.
+func (m *Module) FindTokens(ctx context.Context, uri string) iter.Seq2[*Token, error] {
+	return tokensOf(ctx, uri, m.place())
+}
+
 // Find goes through the objects that a PKCS#11 URI names, as [Modules.Find] does.
 func (m *Module) Find(ctx context.Context, uri string) iter.Seq2[*Object, error] {
 	return objects(ctx, uri, m.place())

@@ -65,6 +65,13 @@ func (ms *Modules) Token(ctx context.Context, uri string) (*Token, error) {
 	return find(uri, ms.place(), func(s *search) (*Token, error) { return s.token(ctx) })
 }
 
+// FindTokens goes through the tokens that a PKCS#11 URI (RFC 7512) names, those of Tokens that is. What the URI says about
+// objects does not matter. An error of a module or a token is yielded, and the search goes on; an error in the URI is the
+// only thing that is yielded.
+func (ms *Modules) FindTokens(ctx context.Context, uri string) iter.Seq2[*Token, error] {
+	return tokensOf(ctx, uri, ms.place())
+}
+
 // Find goes through the objects that a PKCS#11 URI (RFC 7512) names, on all tokens that it names. Where a token needs a
 // login, it is done with the URI's pin-value or pin-source, or the PIN of [WithPIN]; without any, only what the token
 // shows is found. An error of one token is yielded, and the search goes on with the next one; an error in the URI is the

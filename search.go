@@ -63,6 +63,28 @@ func objects(ctx context.Context, text string, in place) iter.Seq2[*Object, erro
 	}
 }
 
+// tokensOf goes through the tokens that a URI names.
+func tokensOf(ctx context.Context, text string, in place) iter.Seq2[*Token, error] {
+	return func(yield func(*Token, error) bool) {
+		s, err := newSearch(text, in)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		found, errs := s.tokens(ctx)
+		for _, t := range found {
+			if !yield(t, nil) {
+				return
+			}
+		}
+		for _, err := range errs {
+			if !yield(nil, err) {
+				return
+			}
+		}
+	}
+}
+
 // template is what the URI says about objects.
 func (s *search) template() []ck.Attribute {
 	var template []ck.Attribute

@@ -2,7 +2,27 @@ package cli
 
 import "github.com/spf13/cobra"
 
-// Commands is the tree of all commands. name is what the program is called by: p11mux, or p11-kit.
+// verbs are the commands about modules and tokens, in the order of p11-kit's help.
+func verbs() []*verb {
+	return []*verb{
+		listModulesVerb(),
+		listTokensVerb(),
+		listMechanismsVerb(),
+		listObjectsVerb(),
+		importObjectVerb(),
+		exportObjectVerb(),
+		deleteObjectVerb(),
+		generateKeypairVerb(),
+		listProfilesVerb(),
+		addProfileVerb(),
+		deleteProfileVerb(),
+		printConfigVerb(),
+		doctorVerb(),
+		demoVerb(),
+	}
+}
+
+// Commands is the tree of all commands of p11mux. name is what the program is called by.
 func Commands(name string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   name + " COMMAND",
@@ -22,5 +42,8 @@ func Commands(name string) *cobra.Command {
 	trace := traceCommand()
 	trace.AddCommand(reportCommand())
 	root.AddCommand(trace)
+	for _, v := range verbs() {
+		root.AddCommand(v.command())
+	}
 	return root
 }

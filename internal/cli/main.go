@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -28,6 +29,9 @@ func Main(args []string, stdio Stdio) int {
 		name = filepath.Base(args[0])
 		args = args[1:]
 	}
+	if name == kitName {
+		return kitMain(args, stdio)
+	}
 	root := Commands(name)
 	root.SetArgs(args)
 	root.SetIn(stdio.In)
@@ -40,7 +44,7 @@ func Main(args []string, stdio Stdio) int {
 	if e, ok := errors.AsType[exit](err); ok {
 		return int(e)
 	}
-	fmt.Fprintf(stdio.Err, "%s: %v\n", cmd.CommandPath(), err)
+	fmt.Fprintf(stdio.Err, "%s: %s\n", cmd.CommandPath(), strings.ReplaceAll(err.Error(), "\n", "; "))
 	status := statusFailure
 	if u, ok := errors.AsType[*usageError](err); ok {
 		status = statusUsage

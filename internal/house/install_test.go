@@ -35,6 +35,7 @@ func TestInstall(t *testing.T) {
 		"include/p11-kit-1/p11-kit/remote.h", "include/p11-kit-1/p11-kit/deprecated.h", "include/p11-kit-1/p11-kit/pkcs11x.h",
 		"include/p11-kit-1/p11-kit/version.h", "lib/libp11-kit.so", "lib/libp11-kit.so.0",
 		"lib/p11mux/engine.so", "lib/pkgconfig/p11-kit-1.pc", "bin/p11mux", "bin/p11-kit",
+		"libexec/p11mux/enginecheck",
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("%s is not installed; what is: %v", want, got)

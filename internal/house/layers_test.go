@@ -19,6 +19,7 @@ var layers = [][]string{
 	{"internal/capi"},
 	{"."},
 	{"internal/trace", "internal/launch"},
+	{"internal/doctor"},
 	{"internal/cli"},
 	{"cmd/engine", "cmd/p11mux"},
 }

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/pflag"
+
+	"github.com/p11mux/p11mux"
+	"github.com/p11mux/p11mux/uri"
+)
+
+func deleteObjectVerb() *verb {
+	var all bool
+	return &verb{
+		name: "delete-object", operand: "OBJECT-URI", uri: uri.ForObjectOnToken,
+		short: "Delete an object of a token",
+		long: `Delete the object that a PKCS#11 URI names. If it names several, none is deleted
+without --all.`,
+		example: `  p11mux delete-object 'pkcs11:token=work;object=old;type=cert'`,
+		kit: kitUsage{short: "Delete objects matching PKCS#11 URI",
+			usage: "delete-object [--login] [--provider=<...>] pkcs11:object=<...>"},
+		options: withProvider | withLogin,
+		flags: func(fs *pflag.FlagSet) {
+			fs.BoolVar(&all, "all", false, "delete all objects that the URI names")
+			own(fs, "all")
+		},
+		run: func(j *job) error {
+			return j.with(func(ctx context.Context, s *set) error { return deleteObjects(ctx, j, s, all) })
+		},
+	}
+}
+
+func deleteObjects(ctx context.Context, j *job, s *set, all bool) error {
+	if !j.isKit {
+		j.login = true // what can be deleted shows, and can be deleted, after a login
+	}
+	if !all {
+		object, err := j.object(ctx, s)
+		if err != nil {
+			return err
+		}
+		return j.destroy(ctx, object)
+	}
+	var found []*p11mux.Object
+	err := j.objects(ctx, s, func(o *p11mux.Object) bool {
+		found = append(found, o)
+		return true
+	})
+	if err == nil && len(found) == 0 {
+		return hinted(errors.New("no matching object"), "run 'p11mux list-objects' to see what there is")
+	}
+	errs := []error{err}
+	p := j.progress("deleting objects")
+	for _, o := range found {
+		errs = append(errs, j.destroy(ctx, o))
+		p.step()
+	}
+	p.done()
+	return errors.Join(errs...)
+}
+
+func (j *job) destroy(ctx context.Context, o *p11mux.Object) error {
+	if err := o.Destroy(ctx); err != nil {
+		return j.fail("failed to destroy an object", err)
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/p11mux/p11mux"
+	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/uri"
+)
+
+// A generation says which keys are to be made.
+type generation struct {
+	newNames
+	typ, bits, curve string
+
+	mechanism       ck.MechanismType
+	public, private []ck.Attribute // what the type of key asks for
+}
+
+func generateKeypairVerb() *verb {
+	g := new(generation)
+	return &verb{
+		name: "generate-keypair", operand: "TOKEN-URI", uri: uri.ForToken, some: true,
+		short: "Make a pair of keys on a token",
+		long: `Make a private key and its public key on the token that a PKCS#11 URI names, and
+print the URIs of both. Without --id the keys get a random one, by which they
+find each other. Without --bits an RSA key has 3072, and without --curve an ECDSA
+key is on secp256r1 and an EdDSA key on ed25519.`,
+		example: `  p11mux generate-keypair --type ecdsa --label server pkcs11:token=work`,
+		kit: kitUsage{short: "Generate key-pair on a PKCS#11 token",
+			usage: "generate-keypair [--label=<...>] [--id=<...>] --type=<algorithm> {--bits=<...>|--curve=<...>} [--login] [--provider=<...>] pkcs11:token=<...>"},
+		options: withProvider | withLogin | withJSON,
+		flags: func(fs *pflag.FlagSet) {
+			fs.StringVarP(&g.typ, "type", "t", "", "type of keys: rsa, ecdsa or eddsa")
+			fs.StringVarP(&g.bits, "bits", "b", "", "number of bits of an RSA key")
+			fs.StringVarP(&g.curve, "curve", "c", "", "name of the curve: "+strings.Join(curveNames(), ", "))
+			g.register(fs)
+		},
+		run: func(j *job) error {
+			if err := g.prepare(j.isKit); err != nil {
+				return err
+			}
+			return j.with(func(ctx context.Context, s *set) error { return g.generate(ctx, j, s) })
+		},
+	}
+}
+
+// curves are the curves that have names, with the DER of their object identifiers (RFC 5480, RFC 8410).
+var curves = []struct {
+	name   string
+	params []byte
+}{
+	{"secp256r1", []byte{0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07}},
+	{"secp384r1", []byte{0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22}},
+	{"secp521r1", []byte{0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23}},
+	{"ed25519", []byte{0x06, 0x03, 0x2b, 0x65, 0x70}},
+	{"ed448", []byte{0x06, 0x03, 0x2b, 0x65, 0x71}},
+}
+
+func curveNames() []string {
+	var names []string
+	for _, c := range curves {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// prepare says whether the options are right, and makes of them what the token gets. p11-kit has no defaults.
+func (g *generation) prepare(isKit bool) error {
+	yes := func(types ...ck.AttributeType) []ck.Attribute {
+		var all []ck.Attribute
+		for _, t := range types {
+			all = append(all, p11mux.Attr(t, true))
+		}
+		return all
+	}
+	g.public = append(yes(ck.CKA_TOKEN, ck.CKA_VERIFY), p11mux.Attr(ck.CKA_PRIVATE, false))
+	g.private = yes(ck.CKA_TOKEN, ck.CKA_PRIVATE, ck.CKA_SIGN)
+	defaultCurve := "secp256r1"
+	switch strings.ToLower(g.typ) {
+	case "":
+		return usage("no type specified")
+	case "rsa":
+		return g.prepareRSA(isKit)
+	case "ecdsa":
+		g.mechanism = ck.CKM_EC_KEY_PAIR_GEN
+	case "eddsa":
+		g.mechanism, defaultCurve = ck.CKM_EC_EDWARDS_KEY_PAIR_GEN, "ed25519"
+	default:
+		return usage("unknown mechanism type: %s", g.typ)
+	}
+	switch {
+	case g.bits != "" && g.curve != "":
+		return usage("both --bits and --curve cannot be specified at once")
+	case g.bits != "", g.curve == "" && isKit:
+		return usage("no curve specified")
+	case g.curve == "":
+		g.curve = defaultCurve
+	}
+	i := slices.Index(curveNames(), strings.ToLower(g.curve))
+	if i < 0 {
+		return usage("unknown curve name: %s", g.curve)
+	}
+	g.public = append(g.public, p11mux.Attr(ck.CKA_EC_PARAMS, curves[i].params))
+	return nil
+}
+
+func (g *generation) prepareRSA(isKit bool) error {
+	g.mechanism = ck.CKM_RSA_PKCS_KEY_PAIR_GEN
+	switch {
+	case g.bits != "" && g.curve != "":
+		return usage("both --bits and --curve cannot be specified at once")
+	case g.curve != "", g.bits == "" && isKit:
+		return usage("no bits specified")
+	case g.bits == "":
+		g.bits = "3072"
+	}
+	bits, err := strconv.ParseUint(g.bits, 10, 31)
+	if err != nil || bits == 0 {
+		return usage("failed to parse bits value: %s", g.bits)
+	}
+	g.public = append(g.public, p11mux.Attr(ck.CKA_ENCRYPT, true), p11mux.Attr(ck.CKA_MODULUS_BITS, uint64(bits)))
+	g.private = append(g.private, p11mux.Attr(ck.CKA_DECRYPT, true))
+	return nil
+}
+
+// A pairInfo names two keys.
+type pairInfo struct {
+	Public  string `json:"public"`  // the URI
+	Private string `json:"private"` // the URI
+}
+
+func (g *generation) generate(ctx context.Context, j *job, s *set) error {
+	names, err := g.attributes()
+	if err != nil {
+		return err
+	}
+	if g.id == "" && !j.isKit {
+		id := make([]byte, 16)
+		_, _ = rand.Read(id) // never fails
+		names = append(names, p11mux.Attr(ck.CKA_ID, id))
+	}
+	var made pairInfo
+	err = j.change(ctx, s, func(_ *p11mux.Token, session *p11mux.Session) error {
+		p := j.progress("making the keys")
+		public, private, err := session.GenerateKeyPair(ctx, ck.Mechanism{Type: g.mechanism}, append(g.public, names...), append(g.private, names...))
+		p.done()
+		if err != nil {
+			return j.fail("key-pair generation failed", err)
+		}
+		made = pairInfo{public.URI(), private.URI()}
+		return nil
+	})
+	switch {
+	case err != nil, j.isKit:
+		return err
+	case j.json:
+		return writeJSON(j.out, made)
+	}
+	_, err = fmt.Fprintf(j.out, "%s\n%s\n", made.Public, made.Private)
+	return err
+}

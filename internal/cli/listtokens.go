@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/p11mux/p11mux/uri"
+)
+
+func listTokensVerb() *verb {
+	var onlyURIs bool
+	return &verb{
+		name: "list-tokens", operand: "TOKEN-URI", uri: uri.ForToken, some: true,
+		short: "List tokens",
+		long:  `List the tokens that a PKCS#11 URI names, or all.`,
+		example: `  p11mux list-tokens
+  p11mux list-tokens --only-uris 'pkcs11:manufacturer=SoftHSM%20project'`,
+		kit:     kitUsage{short: "List tokens available in modules", usage: "list-tokens [--only-uris] [--provider=<...>] pkcs11:token=<...>"},
+		options: withProvider | withJSON,
+		flags: func(fs *pflag.FlagSet) {
+			fs.BoolVar(&onlyURIs, "only-uris", false, "only print token URIs")
+		},
+		run: func(j *job) error {
+			return j.with(func(ctx context.Context, s *set) error { return listTokens(ctx, j, s, onlyURIs) })
+		},
+	}
+}
+
+func listTokens(ctx context.Context, j *job, s *set, onlyURIs bool) error {
+	all := []*tokenInfo{}
+	for _, t := range j.tokens(ctx, s) {
+		info, err := infoOfToken(ctx, t)
+		if err != nil {
+			j.tell("%v", err)
+			continue
+		}
+		all = append(all, info)
+	}
+	switch {
+	case j.json:
+		return writeJSON(j.out, all)
+	case onlyURIs:
+		return printLines(j.out, all, func(i *tokenInfo) string { return i.URI })
+	case j.isKit:
+		k := newKitText(j.out)
+		for _, t := range all {
+			t.kit(k, 0)
+		}
+		return k.flush()
+	}
+	t := table{head: []string{"TOKEN", "MODULE", "SLOT", "MODEL", "SERIAL", "LOGIN"}}
+	for _, i := range all {
+		t.row(i.Label, i.Module, fmt.Sprint(i.Slot), i.Model, i.Serial, i.state())
+	}
+	return t.write(j.out)
+}

@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/p11mux/p11mux"
+	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/uri"
+)
+
+// pinVariable is the environment variable that a PIN may be in. As p11-kit it is not looked at.
+const pinVariable = "P11MUX_PIN"
+
+// loginTo logs in to those of the tokens that need it, if the command line asks for it: with --login, and as p11mux also by naming a
+// PIN.
+func (j *job) loginTo(ctx context.Context, tokens []*p11mux.Token) error {
+	_, source := j.uri.Get(uri.PINSource)
+	_, value := j.uri.PIN()
+	if !j.login && (j.isKit || j.pinFile == "" && !source && !value) {
+		return nil
+	}
+	return j.loginAnyway(ctx, tokens)
+}
+
+// loginToChange logs in for a command that changes the token. p11-kit does so with --login only.
+func (j *job) loginToChange(ctx context.Context, t *p11mux.Token) error {
+	if j.isKit {
+		return j.loginTo(ctx, []*p11mux.Token{t})
+	}
+	return j.loginAnyway(ctx, []*p11mux.Token{t})
+}
+
+func (j *job) loginAnyway(ctx context.Context, tokens []*p11mux.Token) error {
+	type asked struct {
+		*p11mux.Token
+		flags ck.Flags
+	}
+	var need []asked
+	for _, t := range tokens {
+		info, err := t.Info(ctx)
+		if err != nil {
+			return err
+		}
+		if info.Flags&ck.CKF_LOGIN_REQUIRED != 0 && info.Flags&ck.CKF_USER_PIN_INITIALIZED != 0 {
+			need = append(need, asked{t, info.Flags})
+		}
+	}
+	known, err := j.knownPIN()
+	if err != nil {
+		return err
+	}
+	if known != nil && len(need) > 1 {
+		// Each wrong try counts.
+		return severalNamed("token that needs the PIN", need[0].URI(), need[1].URI())
+	}
+	for _, t := range need {
+		pin := known
+		switch {
+		case pin != nil:
+		case t.flags&ck.CKF_PROTECTED_AUTHENTICATION_PATH != 0:
+			j.tell("enter the PIN for %s on the token's own keypad", plain(t.Label()))
+		default:
+			pin = j.askPIN
+		}
+		if err := t.Login(ctx, pin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// knownPIN is the PIN that needs nobody to be asked for: that of the URI, of --pin-file, or of the environment. Nil if there is none.
+func (j *job) knownPIN() (p11mux.PIN, error) {
+	if j.isKit {
+		if _, ok := j.uri.PIN(); !ok {
+			return nil, nil // p11-kit does not use a pin-source
+		}
+	}
+	pin, err := p11mux.PINFromURI(j.uri)
+	switch {
+	case err != nil, pin != nil, j.isKit:
+		return pin, err
+	case j.pinFile != "":
+		return p11mux.PINFile(j.pinFile), nil
+	}
+	if value := os.Getenv(pinVariable); value != "" {
+		return p11mux.PINString(value), nil
+	}
+	return nil, nil
+}
+
+// askPIN asks the person at the terminal.
+func (j *job) askPIN(_ context.Context, t *p11mux.Token) ([]byte, error) {
+	prompt := "PIN for " + plain(t.Label()) + ": "
+	pin, err := promptTerminal(prompt)
+	if err != errNoTerminal {
+		return pin, err
+	}
+	if j.isKit {
+		return promptPlain(prompt, j.in, j.err)
+	}
+	return nil, hinted(fmt.Errorf("there is no PIN for %q, and no terminal to ask at", t.Label()),
+		"use --pin-file FILE, %s in the environment, or pin-source=file:/path in the URI", pinVariable)
+}
+
+// tokenToRead gives the token to read from, logged in to if that is asked for.
+func (j *job) tokenToRead(ctx context.Context, s *set) (*p11mux.Token, error) {
+	t, err := j.token(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return t, j.loginTo(ctx, []*p11mux.Token{t})
+}
+
+// change calls f with the token to change, logged in to, and a session that can write.
+func (j *job) change(ctx context.Context, s *set, f func(*p11mux.Token, *p11mux.Session) error) error {
+	t, err := j.token(ctx, s)
+	if err != nil {
+		return err
+	}
+	if err := j.loginToChange(ctx, t); err != nil {
+		return err
+	}
+	session, err := t.OpenSession(ctx, p11mux.ReadWrite)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(t, session), session.Close())
+}
