@@ -146,6 +146,56 @@ func (anyError) Error() string { return "any error" }
 
 var errAny = anyError{}
 
+// A URI may name several tokens, and is no error if it names none.
+func TestFindTokens(t *testing.T) {
+	ctx := context.Background()
+	a := use(t, load(t, softtoken.New()), softtoken.UserPIN)
+	b := use(t, load(t, module.Func(relabeled(softtoken.New(), "other"))), softtoken.UserPIN)
+	ms := &Modules{all: []*Module{a.token.module(), b.token.module()}}
+	for text, want := range map[string][]*Token{
+		"pkcs11:":                          {a.token, b.token},
+		"pkcs11:token=other;object=any":    {b.token},
+		"pkcs11:token=nowhere":             nil,
+		"pkcs11:manufacturer=p11mux":       {a.token, b.token},
+		"pkcs11:slot-manufacturer=nobody":  nil,
+		"pkcs11:library-manufacturer=none": nil,
+	} {
+		var got []*Token
+		for token, err := range ms.FindTokens(ctx, text) {
+			if err != nil {
+				t.Errorf("%s: %v", text, err)
+				continue
+			}
+			got = append(got, token)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %d tokens, want %d", text, len(got), len(want))
+		}
+		for token, err := range ms.FindTokens(ctx, text) { // and it may be left early
+			if err != nil || token != want[0] {
+				t.Errorf("%s: %v", text, err)
+			}
+			break
+		}
+	}
+	for token, err := range a.token.module().FindTokens(ctx, "pkcs11:") {
+		if err != nil || token != a.token {
+			t.Errorf("of one module: %v", err)
+		}
+	}
+	for text, want := range map[string]error{"pkcs11:tokne=x": ErrNotFound, "x": uri.ErrBadScheme} {
+		n := 0
+		for token, err := range ms.FindTokens(ctx, text) {
+			if n++; token != nil || !errors.Is(err, want) {
+				t.Errorf("%s: %v", text, err)
+			}
+		}
+		if n != 1 {
+			t.Errorf("%s: %d errors", text, n)
+		}
+	}
+}
+
 // One token's trouble does not hide what others have.
 func TestSearchGoesOn(t *testing.T) {
 	ctx := context.Background()

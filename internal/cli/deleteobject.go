@@ -36,7 +36,7 @@ func deleteObjects(ctx context.Context, j *job, s *set, all bool) error {
 		j.login = true // what can be deleted shows, and can be deleted, after a login
 	}
 	if !all {
-		object, err := j.object(ctx, s)
+		object, err := j.object(ctx, s, ", or --all to delete what it names")
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ private key's URI is no good: name the public key that belongs to it.`,
 		options: withProvider | withLogin,
 		run: func(j *job) error {
 			return j.with(func(ctx context.Context, s *set) error {
-				object, err := j.object(ctx, s)
+				object, err := j.object(ctx, s, "")
 				if err != nil {
 					return err
 				}
@@ -36,8 +36,9 @@ private key's URI is no good: name the public key that belongs to it.`,
 	}
 }
 
-// object gives the object that the URI names: the first one as p11-kit, and the only one as p11mux.
-func (j *job) object(ctx context.Context, s *set) (*p11mux.Object, error) {
+// object gives the object that the URI names: the first one as p11-kit, and the only one as p11mux. If there are several, otherwise
+// says what can be done instead of naming one.
+func (j *job) object(ctx context.Context, s *set, otherwise string) (*p11mux.Object, error) {
 	var found []*p11mux.Object
 	err := j.objects(ctx, s, func(o *p11mux.Object) bool {
 		found = append(found, o)
@@ -49,7 +50,7 @@ func (j *job) object(ctx context.Context, s *set) (*p11mux.Object, error) {
 	case len(found) == 0:
 		return nil, hinted(errors.New("no matching object"), "run 'p11mux list-objects' to see what there is; what is private shows with --login")
 	case len(found) > 1:
-		return nil, severalNamed("object", found[0].URI(), found[1].URI())
+		return nil, severalNamed("object", found[0].URI(), found[1].URI(), otherwise)
 	}
 	return found[0], nil
 }

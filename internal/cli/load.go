@@ -74,14 +74,14 @@ func (j *job) token(ctx context.Context, s *set) (*p11mux.Token, error) {
 	case len(found) == 0:
 		return nil, j.noToken(s)
 	case len(found) > 1 && !j.isKit:
-		return nil, severalNamed("token", found[0].URI(), found[1].URI())
+		return nil, severalNamed("token", found[0].URI(), found[1].URI(), "")
 	}
 	return found[0], nil
 }
 
-// severalNamed says that a URI names two things where one was asked for.
-func severalNamed(what, first, second string) error {
-	return hinted(fmt.Errorf("the URI names more than one %s: %s and %s", what, first, second), "give the URI of one of them")
+// severalNamed says that a URI names two things where one was asked for. otherwise is what can be done instead of naming one.
+func severalNamed(what, first, second, otherwise string) error {
+	return hinted(fmt.Errorf("the URI names more than one %s: %s and %s", what, first, second), "give the URI of one of them%s", otherwise)
 }
 
 func (j *job) noToken(s *set) error {

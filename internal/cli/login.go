@@ -54,7 +54,7 @@ func (j *job) loginAnyway(ctx context.Context, tokens []*p11mux.Token) error {
 	}
 	if known != nil && len(need) > 1 {
 		// Each wrong try counts.
-		return severalNamed("token that needs the PIN", need[0].URI(), need[1].URI())
+		return severalNamed("token that needs the PIN", need[0].URI(), need[1].URI(), "")
 	}
 	for _, t := range need {
 		pin := known

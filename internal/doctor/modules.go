@@ -29,7 +29,14 @@ func (l *look) modules(ctx context.Context) {
 		l.step("module " + m.Name)
 		f := l.module(ctx, m, seen)
 		f.Area, f.Name, f.Settings = Modules, m.Name, settings(m.Options)
+		if f.Status == Error && m.Critical() {
+			f.Text += "; it is marked as critical, so programs get no module at all"
+		}
 		l.add(f)
+		if managed, _ := l.config.Managed(m); !managed {
+			l.add(Finding{Area: Modules, Name: m.Name, Status: Note, Text: "is not managed: programs get the module itself, and share nothing" + l.unmanaged(m),
+				Fix: "remove 'managed: no'"})
+		}
 		if path, ok := m.Path(l.config.Paths.ModuleDir); ok {
 			l.writable(Modules, m.Name, path)
 		}
@@ -66,6 +73,14 @@ func (l *look) module(ctx context.Context, m *conf.Module, seen map[string]strin
 			Fix: "ask who makes the module; until then disable it with 'enable-in:' in " + m.File}
 	}
 	return l.judge(m, path, answer)
+}
+
+// unmanaged says what has a module not be managed: the global option, or its own.
+func (l *look) unmanaged(m *conf.Module) string {
+	if _, ok := l.config.Global.Lookup("managed"); ok {
+		return l.origin(l.config.Global, "managed")
+	}
+	return l.origin(m.Options, "managed")
 }
 
 // disabled says why a module is not for the program.

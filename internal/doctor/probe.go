@@ -1,11 +1,13 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/conf"
@@ -15,10 +17,9 @@ import (
 
 // A probed is what a module said in its own process.
 type probed struct {
-	Step     string   `json:"step"`     // how far it came: the step that failed, empty if none
-	Text     string   `json:"text"`     // why it failed
-	RV       string   `json:"rv"`       // what the module answered, if it was that
-	Messages []string `json:"messages"` // what the loader had to say
+	Step string `json:"step"` // the step that failed, empty if none
+	Text string `json:"text"` // why it failed
+	RV   string `json:"rv"`   // what the module answered, if it was that
 
 	Description string        `json:"description"`
 	Version     string        `json:"version"`
@@ -51,13 +52,14 @@ func (p *probed) probe(ctx context.Context, name, program string) {
 	config := conf.Load(conf.Paths{}.WithEnviron(env), env)
 	config.Problems = nil // they are told elsewhere
 	config.Modules = slices.DeleteFunc(config.Modules, func(m conf.Module) bool { return m.Name != name })
+	var messages []string
 	choices, err := process.Registry().Configured(registry.Query{
 		Progname: program, Critical: true, Config: config,
-		Message: func(text string) { p.Messages = append(p.Messages, text) },
+		Message: func(text string) { messages = append(messages, text) },
 	})
 	if err != nil || len(choices) != 1 {
 		if err == nil {
-			err = errors.New("it is not loaded")
+			err = errors.New(cmp.Or(strings.Join(messages, "; "), "it is not loaded"))
 		}
 		p.failed(stepLoad, err)
 		return
