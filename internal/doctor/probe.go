@@ -61,17 +61,17 @@ func (p *probed) probe(ctx context.Context, name, program string) {
 		if err == nil {
 			err = errors.New(cmp.Or(strings.Join(messages, "; "), "it is not loaded"))
 		}
-		p.failed(stepLoad, err)
+		p.failed(stepLoad, "", err)
 		return
 	}
 	caller := choices[0].Module.Shared().NewCaller(nil)
 	if err := caller.Do(ctx, &ck.InitializeCall{}); err != nil {
-		p.failed(stepInitialize, err)
+		p.failed(stepInitialize, "C_Initialize: ", err)
 		return
 	}
 	p.use(ctx, caller.Do)
 	if err := caller.Close(ctx); err != nil && p.Step == "" {
-		p.failed(stepUse, err)
+		p.failed(stepUse, "C_Finalize: ", err)
 	}
 }
 
@@ -79,19 +79,19 @@ func (p *probed) probe(ctx context.Context, name, program string) {
 func (p *probed) use(ctx context.Context, do func(context.Context, ck.Call) error) {
 	var info ck.GetInfoCall
 	if err := do(ctx, &info); err != nil {
-		p.failed(stepUse, err)
+		p.failed(stepUse, "C_GetInfo: ", err)
 		return
 	}
 	p.Description, p.Version = info.Info.LibraryDescriptionString(), info.Info.LibraryVersion.String()
 	var count ck.GetSlotListCall
 	if err := do(ctx, &count); err != nil {
-		p.failed(stepUse, err)
+		p.failed(stepUse, "C_GetSlotList: ", err)
 		return
 	}
 	list := ck.GetSlotListCall{Slots: ck.Out[ck.SlotID]{Buf: make([]ck.SlotID, count.Slots.N)}}
 	if count.Slots.N > 0 {
 		if err := do(ctx, &list); err != nil {
-			p.failed(stepUse, err)
+			p.failed(stepUse, "C_GetSlotList: ", err)
 			return
 		}
 	}
@@ -102,13 +102,14 @@ func (p *probed) use(ctx context.Context, do func(context.Context, ck.Call) erro
 		case err == nil:
 			p.Tokens = append(p.Tokens, probedToken{token.Info.LabelString(), token.Info.Flags})
 		case !errors.Is(err, ck.CKR_TOKEN_NOT_PRESENT) && !errors.Is(err, ck.CKR_TOKEN_NOT_RECOGNIZED):
-			p.failed(stepUse, err)
+			p.failed(stepUse, "C_GetTokenInfo: ", err)
 		}
 	}
 }
 
-func (p *probed) failed(step string, err error) {
-	p.Step, p.Text = step, err.Error()
+// failed notes which step failed, and which call.
+func (p *probed) failed(step, call string, err error) {
+	p.Step, p.Text = step, call+err.Error()
 	if rv, ok := errors.AsType[ck.RV](err); ok {
 		p.RV = rv.String()
 	}
