@@ -42,8 +42,12 @@ func deleteObjects(ctx context.Context, j *job, s *set, all bool) error {
 		}
 		return j.destroy(ctx, object)
 	}
+	tokens, err := j.tokensToRead(ctx, s)
+	if err != nil {
+		return err
+	}
 	var found []*p11mux.Object
-	err := j.objects(ctx, s, func(o *p11mux.Object) bool {
+	err = j.objects(ctx, tokens, func(o *p11mux.Object) bool {
 		found = append(found, o)
 		return true
 	})

@@ -39,8 +39,12 @@ private key's URI is no good: name the public key that belongs to it.`,
 // object gives the object that the URI names: the first one as p11-kit, and the only one as p11mux. If there are several, otherwise
 // says what can be done instead of naming one.
 func (j *job) object(ctx context.Context, s *set, otherwise string) (*p11mux.Object, error) {
+	tokens, err := j.tokensToRead(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	var found []*p11mux.Object
-	err := j.objects(ctx, s, func(o *p11mux.Object) bool {
+	err = j.objects(ctx, tokens, func(o *p11mux.Object) bool {
 		found = append(found, o)
 		return !j.isKit && len(found) < 2
 	})

@@ -33,12 +33,8 @@ shows after a login only, with --login or a PIN.`,
 	}
 }
 
-// objects calls f for each object that the job's URI names, and stops when it is false. The error joins those of all tokens.
-func (j *job) objects(ctx context.Context, s *set, f func(*p11mux.Object) bool) error {
-	tokens := j.tokens(ctx, s)
-	if err := j.loginTo(ctx, tokens); err != nil {
-		return err
-	}
+// objects calls f for each object that the job's URI names on tokens, and stops when it is false. The error joins those of all tokens.
+func (j *job) objects(ctx context.Context, tokens []*p11mux.Token, f func(*p11mux.Object) bool) error {
 	var errs []error
 	for _, t := range tokens {
 		for o, err := range t.Find(ctx, j.uri.Attributes()...) {
@@ -56,9 +52,13 @@ func (j *job) objects(ctx context.Context, s *set, f func(*p11mux.Object) bool) 
 
 func listObjects(ctx context.Context, j *job, s *set, onlyURIs bool) error {
 	all := []*objectInfo{}
-	p := j.progress("reading objects")
+	tokens, err := j.tokensToRead(ctx, s)
+	if err != nil {
+		return err
+	}
+	p := j.progress("reading objects") // only now: a PIN may have been asked for on the same terminal
 	var errs []error
-	err := j.objects(ctx, s, func(o *p11mux.Object) bool {
+	err = j.objects(ctx, tokens, func(o *p11mux.Object) bool {
 		info, err := infoOfObject(ctx, o)
 		if err != nil {
 			errs = append(errs, err)

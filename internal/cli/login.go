@@ -115,6 +115,12 @@ func (j *job) tokenToRead(ctx context.Context, s *set) (*p11mux.Token, error) {
 	return t, j.loginTo(ctx, []*p11mux.Token{t})
 }
 
+// tokensToRead gives the tokens that the job's URI names, logged in to if that is asked for.
+func (j *job) tokensToRead(ctx context.Context, s *set) ([]*p11mux.Token, error) {
+	tokens := j.tokens(ctx, s)
+	return tokens, j.loginTo(ctx, tokens)
+}
+
 // change calls f with the token to change, logged in to, and a session that can write.
 func (j *job) change(ctx context.Context, s *set, f func(*p11mux.Token, *p11mux.Session) error) error {
 	t, err := j.token(ctx, s)

@@ -102,6 +102,7 @@ func readAnswer(in io.Reader, keys bool) ([]byte, error) {
 			answer = answer[:max(len(answer)-1, 0)]
 		case keys && c == keyKill:
 			answer = answer[:0]
+		case keys && c < ' ': // a key for the terminal, such as Ctrl-Z
 		case len(answer) < maxPrompt:
 			answer = append(answer, c)
 		}

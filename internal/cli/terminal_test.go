@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 
@@ -133,6 +134,7 @@ func TestPrompt(t *testing.T) {
 			var out bytes.Buffer
 			cmd := p.start(t, term, &out, c.args...)
 			term.await(t, "PIN for work: ")
+			time.Sleep(progressDelay + progressEvery) // people type slowly, and nothing else must be shown meanwhile
 			if _, err := term.WriteString(c.typed); err != nil {
 				t.Fatal(err)
 			}
@@ -141,6 +143,9 @@ func TestPrompt(t *testing.T) {
 			}
 			if strings.Contains(term.text()+out.String(), testkit.UserPIN) || strings.Contains(term.text(), "wrong") {
 				t.Errorf("the PIN is shown: %q", term.text())
+			}
+			if rest := strings.TrimSpace(strings.ReplaceAll(term.text(), "PIN for work: ", "")); rest != "" {
+				t.Errorf("more is shown than the question: %q", rest)
 			}
 			if !term.echoes(t) {
 				t.Error("the terminal does not echo any more")

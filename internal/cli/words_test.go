@@ -100,6 +100,7 @@ func TestReadAnswer(t *testing.T) {
 		{"1234\r", "1234", true},
 		{"\x04", "", true},
 		{"\x7f\x7f1\r", "1", true},
+		{"1\x1a2\t3\r", "123", true},
 		{strings.Repeat("x", 300) + "\n", strings.Repeat("x", maxPrompt), true},
 	} {
 		if got, err := readAnswer(strings.NewReader(c.in), c.keys); err != nil || string(got) != c.want {
