@@ -51,7 +51,7 @@ function histogram(f, first, last) {
 function scale(first, last) {
   const marks = [];
   for (let b = first; b <= last; b++) if (b % perDecade === 0) marks.push(span(10 ** (b / perDecade)).replace(/\.0+/, ""));
-  return marks.length ? "Durations, lines at " + marks.join(", ") : "Durations";
+  return marks.length ? "Lines at " + marks.join(", ") : "Durations";
 }
 
 function showFunctions() {
