@@ -3,6 +3,7 @@ package launch
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,8 +63,10 @@ func (s *Setup) write(c *conf.Config, log string) error {
 	if err := writeOptions(s.global(), global); err != nil {
 		return err
 	}
-	if err := os.Mkdir(s.modules(), 0o700); err != nil {
-		return err
+	for _, dir := range []string{s.dir, s.modules()} {
+		if err := openDir(dir); err != nil {
+			return err
+		}
 	}
 	for i := range c.Modules {
 		m := &c.Modules[i]
@@ -126,11 +129,31 @@ func without(options conf.Options, keys ...string) conf.Options {
 	return kept
 }
 
-// writeOptions writes a configuration file. Values may be secret (x-init-reserved has held passwords), so nobody else may read it.
+// openDir makes a directory, unless it is there, that everybody may look into: a program that gives its privileges up still has to
+// find its configuration.
+func openDir(dir string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return os.Chmod(dir, 0o755)
+}
+
+// writeOptions writes a configuration file, which is as private as the files that the options come from: values may be secret
+// (x-init-reserved has held passwords).
 func writeOptions(path string, options conf.Options) error {
 	var text strings.Builder
+	mode := fs.FileMode(0o644)
 	for _, o := range options {
 		text.WriteString(o.Key + ": " + o.Value + "\n")
+		if o.File == "" {
+			continue
+		}
+		if info, err := os.Stat(o.File); err != nil || info.Mode()&0o004 == 0 {
+			mode = 0o600
+		}
 	}
-	return os.WriteFile(path, []byte(text.String()), 0o600)
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		return err
+	}
+	return os.Chmod(path, mode)
 }

@@ -140,11 +140,17 @@ func TestSetup(t *testing.T) {
 			t.Errorf("%q: %+v", path, s)
 		}
 	}
+	private, public := filepath.Join(t.TempDir(), "private"), filepath.Join(t.TempDir(), "public")
+	for file, mode := range map[string]fs.FileMode{private: 0o600, public: 0o644} {
+		if err := os.WriteFile(file, nil, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c := &conf.Config{
 		Global: conf.Options{{Key: "managed", Value: "yes"}, {Key: "log-secrets", Value: "yes"}},
 		Modules: []conf.Module{
-			{Name: "b", Options: conf.Options{{Key: "module", Value: "b.so"}, {Key: "managed", Value: "no"}, {Key: "log-file", Value: "/x"}}},
-			{Name: "a", Options: conf.Options{{Key: "remote", Value: "|x"}}},
+			{Name: "b", Options: conf.Options{{Key: "module", Value: "b.so", File: public}, {Key: "managed", Value: "no"}, {Key: "log-file", Value: "/x"}}},
+			{Name: "a", Options: conf.Options{{Key: "remote", Value: "|x", File: private}}},
 			{Name: "off", Options: conf.Options{{Key: "module", Value: ""}}},
 		},
 	}
@@ -155,6 +161,12 @@ func TestSetup(t *testing.T) {
 	// The global option counts for all.
 	if !slices.Equal(s.Modules, []string{"b", "a"}) || len(s.Unmanaged) != 0 {
 		t.Errorf("modules %q, unmanaged %q", s.Modules, s.Unmanaged)
+	}
+	// Each copy can be read by those who could read the file.
+	for name, mode := range map[string]fs.FileMode{"modules/a.module": 0o600, "modules/b.module": 0o644, "pkcs11.conf": 0o644, "modules": 0o755 | fs.ModeDir, ".": 0o755 | fs.ModeDir} {
+		if info, err := os.Stat(filepath.Join(s.Dir(), name)); err != nil || info.Mode() != mode {
+			t.Errorf("%s: %v, want %v, %v", name, info.Mode(), mode, err)
+		}
 	}
 	env := s.Environ([]string{"P11_SYSTEM_CONFIG_FILE=/x", "A=1"})
 	if env[0] != "A=1" || len(env) != 4 {

@@ -40,7 +40,12 @@ func Run(p Program) (End, error) {
 		return End{}, fmt.Errorf("becoming the parent of what it leaves behind: %w", err)
 	}
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, append(forwarded, fromTerminal...)...)
+	for _, s := range append(forwarded, fromTerminal...) {
+		// What is ignored here (by nohup) shall be ignored there.
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
 	defer signal.Stop(signals)
 
 	cmd := exec.Cmd{Path: p.Path, Args: p.Args, Env: p.Env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}

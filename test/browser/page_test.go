@@ -161,6 +161,34 @@ func TestKeyboard(t *testing.T) {
 	want(b, selected, "none")
 }
 
+// All sessions of a caller can share a row, in which calls that overlap are still drawn apart.
+func TestTogether(t *testing.T) {
+	log := twoCallers(t)
+	// A second session of gnutls, which is in a call while the first one is.
+	other := uint64(4)
+	log += line(t, record{Time: at(0), PID: 77, Thread: 80, Caller: "gnutls", View: 1, Module: "softhsm", Function: "C_Login", Session: &other, Result: "CKR_OK", Duration: 20})
+	path, _ := write(t, log)
+	b := open(t, path)
+	height := `document.getElementById("rows").clientHeight`
+	want(b, `document.getElementById("together").checked`, false)
+	apart := value[int](b, height)
+	b.click("#together")
+	b.settle()
+	// One row less, but a second lane in the row of gnutls.
+	want(b, height, apart-6)
+	b.do(chromedp.Focus(chromedp.CSS("#canvas")))
+	b.keys("n")
+	want(b, `document.getElementById("detail-title").textContent`, "C_Sign")
+	b.settle()
+	y := value[float64](b, `Number(document.getElementById("canvas").dataset.y)`)
+	b.keys("n")
+	want(b, `document.getElementById("detail-title").textContent`, "C_Login")
+	b.settle()
+	want(b, `Number(document.getElementById("canvas").dataset.y)`, y+14)
+	b.click("#together")
+	want(b, height, apart)
+}
+
 // quoted is a text in JavaScript.
 func quoted(s string) string {
 	text, err := json.Marshal(s)
@@ -232,9 +260,11 @@ func TestManyCalls(t *testing.T) {
 	b.do(chromedp.SendKeys(chromedp.CSS("#search"), "session 1042"))
 	want(b, `document.querySelectorAll("#functions tbody tr").length`, 7)
 	want(b, `document.getElementById("matches").value !== `+quoted(all), true)
-	// Two hundred rows do not fit: the timeline is scrolled, and its canvas stays as large as what can be seen.
+	// Two hundred rows are too many to begin with. They do not fit: the timeline is scrolled, and its canvas stays as large as what can be seen.
 	b.showAll()
 	b.matches(all)
+	want(b, `document.getElementById("together").checked && document.getElementById("rows").clientHeight < 200`, true)
+	b.click("#together")
 	want(b, `document.getElementById("rows").clientHeight > 3000 && document.getElementById("canvas").clientHeight < 1000`, true)
 	b.do(chromedp.Focus(chromedp.CSS("#canvas")))
 	b.keys("p")

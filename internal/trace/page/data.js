@@ -19,7 +19,8 @@ const calls = data.calls.map((c, index) => ({
   result: data.texts[c[3]],
   failed: data.texts[c[3]] !== "CKR_OK",
   row: c[4],
-  lane: c[5],
+  lane: c[5], // in the row of its session
+  shownLane: 0, // in the row that it is drawn in
   pid: c[6],
   thread: c[7],
   line: c[8],

@@ -47,11 +47,11 @@ function histogram(f, first, last) {
   return svg("svg", { width: n * width, height, viewBox: `0 0 ${n * width} ${height}`, role: "img", "aria-label": label }, ...bars);
 }
 
-// scale names the powers of ten above the histograms.
+// scale names the powers of ten that have lines in the histograms.
 function scale(first, last) {
   const marks = [];
   for (let b = first; b <= last; b++) if (b % perDecade === 0) marks.push(span(10 ** (b / perDecade)).replace(/\.0+/, ""));
-  return marks.length ? "Durations, lines at " + marks.join(", ") : "Durations";
+  return marks.length > 1 ? `Durations, lines from ${marks[0]} to ${marks.at(-1)}` : marks.length ? "Durations, line at " + marks[0] : "Durations";
 }
 
 function showFunctions() {

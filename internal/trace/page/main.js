@@ -22,6 +22,8 @@ function setTheme(dark) {
 }
 
 function begin() {
+  // Where there are more rows than anybody reads, the callers alone are shown at first.
+  byId("together").checked = rows.length > 40;
   const failed = calls.reduce((n, c) => n + c.failed, 0);
   byId("summary").textContent = `${calls.length} calls, ${failed} errors, ${data.callers} callers, ${span(calls.length ? length : 0)}` +
     (calls.length ? ` from ${new Date(start.ms).toISOString().slice(0, 10)} ${clock(start, 0)} UTC` : "");
@@ -45,6 +47,7 @@ function begin() {
   byId("zoom-in").addEventListener("click", () => timeline.zoom(0.5));
   byId("zoom-out").addEventListener("click", () => timeline.zoom(2));
   byId("zoom-all").addEventListener("click", timeline.all);
+  byId("together").addEventListener("change", timeline.layout);
   byId("previous").addEventListener("click", () => turn(-1));
   byId("next").addEventListener("click", () => turn(1));
   byId("close").addEventListener("click", () => {

@@ -3,13 +3,16 @@
 const timeline = (() => {
   const box = byId("timeline"), space = byId("rows"), canvas = byId("canvas"), tip = byId("tip");
   const paint = canvas.getContext("2d");
-  const axis = 24, laneHeight = 14, rowPadding = 6;
-  let gutter = 240, width = 0, height = 0;
+  const axis = 24, laneHeight = 14, rowPadding = 6, headingHeight = 20;
+  let gutter = 150, width = 0, height = 0;
   let from = 0, to = length;
   let placed = []; // rows that have calls to show: {row, index, top, height, calls}
   let colours = {};
   let waiting = false;
   const several = severalModules();
+  // firstRow is the first row of each caller, which stands for all where they are together.
+  const firstRow = [];
+  rows.forEach((row, i) => (firstRow[row.caller] ??= i));
 
   // severalModules are the callers whose sessions need the names of their modules.
   function severalModules() {
@@ -31,26 +34,45 @@ const timeline = (() => {
     colours.kinds = kinds.map((_, i) => value("--kind" + i));
   }
 
-  // layout places the rows that have calls to show.
+  // layout places the rows that have calls to show, below the names of their callers: one for each session, or one for all sessions of a
+  // caller.
   function layout() {
-    const byRow = rows.map(() => []);
-    for (const c of shown) byRow[c.row].push(c);
+    const together = byId("together").checked;
+    const bands = rows.map(() => []);
+    for (const c of shown) bands[together ? firstRow[rows[c.row].caller] : c.row].push(c);
     placed = [];
-    let top = axis;
-    byRow.forEach((of, index) => {
+    let top = axis, caller = -1;
+    bands.forEach((of, index) => {
       if (!of.length) return;
-      const row = rows[index], high = row.lanes * laneHeight + rowPadding;
-      placed.push({ row, index, top, height: high, calls: of });
+      const row = rows[index], heading = row.caller !== caller;
+      caller = row.caller;
+      if (heading) top += headingHeight;
+      const lanes = together ? stack(of) : row.lanes;
+      if (!together) for (const c of of) c.shownLane = c.lane;
+      const high = lanes * laneHeight + rowPadding;
+      placed.push({ row, heading, together, lanes, top, height: high, calls: of });
       top += high;
     });
     space.style.height = Math.max(top + 4, axis + 40) + "px";
     resize();
   }
 
+  // stack finds a lane for each call of a caller, so that calls of several threads do not hide one another. It gives their number.
+  function stack(of) {
+    const ends = [];
+    for (const c of of) {
+      let lane = ends.findIndex((end) => end <= c.start);
+      if (lane < 0) lane = Math.min(ends.length, 7);
+      ends[lane] = c.end;
+      c.shownLane = lane;
+    }
+    return ends.length;
+  }
+
   function resize() {
     width = box.clientWidth;
     height = Math.min(box.clientHeight, space.clientHeight);
-    gutter = Math.min(260, Math.max(120, width * 0.25));
+    gutter = Math.min(170, width * 0.25);
     const ratio = window.devicePixelRatio || 1;
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
@@ -77,15 +99,11 @@ const timeline = (() => {
     paint.font = "12px system-ui, sans-serif";
     delete canvas.dataset.x;
     drawTicks();
-    let caller = -1;
     for (const p of placed) {
       const top = p.top - scrolled;
-      const first = p.row.caller !== caller;
-      caller = p.row.caller;
-      if (top + p.height < axis || top > height) continue;
-      if (first) line(0, top, width, top, colours.faint);
+      if (top + p.height < axis || top - headingHeight > height) continue;
       drawCalls(p, top);
-      drawLabel(p, top, first);
+      drawLabel(p, top);
     }
     drawAxis();
   }
@@ -122,23 +140,27 @@ const timeline = (() => {
     paint.fillStyle = colours.text;
     paint.textAlign = "left";
     for (const t of ticks()) paint.fillText(t === 0 ? "0" : (t < 0 ? "−" : "+") + round(Math.abs(t)), x(t) + 3, axis / 2);
-    paint.fillText("caller, session", 8, axis / 2);
   }
 
-  // drawLabel writes over what calls have left in the gutter.
-  function drawLabel(p, top, first) {
+  // drawLabel writes over what calls have left in the gutter, and the name of the caller above its first row.
+  function drawLabel(p, top) {
     paint.fillStyle = colours.back;
-    paint.fillRect(0, top + 1, gutter - 1, p.height - 1);
+    paint.fillRect(0, top, gutter - 1, p.height);
     line(gutter - 1, top, gutter - 1, top + p.height, colours.faint);
-    const middle = top + p.height / 2;
-    const session = !p.row.session ? p.row.module : (several.has(p.row.caller) ? p.row.module + " · " : "session ") + p.row.session;
     paint.textAlign = "right";
     paint.fillStyle = colours.faint;
-    paint.fillText(fit(session, gutter * 0.38), gutter - 8, middle);
-    if (!first) return;
+    paint.fillText(fit(p.together ? "all sessions" : rowLabel(p.row), gutter - 20), gutter - 8, top + p.height / 2);
+    if (!p.heading) return;
+    line(0, top - headingHeight, width, top - headingHeight, colours.faint);
     paint.textAlign = "left";
     paint.fillStyle = colours.text;
-    paint.fillText(fit(p.row.name, gutter * 0.5), 8, middle);
+    paint.fillText(fit(p.row.name + (several.has(p.row.caller) ? "" : " · " + p.row.module), width - 20), 8, top - headingHeight / 2 + 1);
+  }
+
+  // rowLabel is a row without its caller.
+  function rowLabel(row) {
+    if (!row.session) return several.has(row.caller) ? row.module : "no session";
+    return (several.has(row.caller) ? row.module + " · " : "session ") + row.session;
   }
 
   // fit cuts a text that is too wide.
@@ -151,25 +173,25 @@ const timeline = (() => {
 
   // drawCalls draws what can be told apart: of the calls that share a pixel, the first, and the first error.
   function drawCalls(p, top) {
-    const drawn = new Float64Array(p.row.lanes).fill(-1), marked = new Float64Array(p.row.lanes).fill(-1);
+    const drawn = new Float64Array(p.lanes).fill(-1), marked = new Float64Array(p.lanes).fill(-1);
     for (const c of p.calls) {
       if (c.start > to) break;
       if (c.end < from && c !== selected) continue;
       const left = Math.max(x(c.start), gutter), right = Math.min(Math.max(x(c.end), left + 2), width);
-      const y = top + rowPadding / 2 + c.lane * laneHeight;
-      if (right > drawn[c.lane] + 0.5) {
+      const lane = c.shownLane, y = top + rowPadding / 2 + lane * laneHeight;
+      if (right > drawn[lane] + 0.5) {
         paint.fillStyle = c.failed ? colours.failed : colours.kinds[kind(c.name)];
         paint.fillRect(left, y, right - left, laneHeight - 2);
-        drawn[c.lane] = right;
+        drawn[lane] = right;
         if (right - left > 60) {
           paint.fillStyle = colours.back;
           paint.textAlign = "left";
           paint.fillText(fit(c.name, right - left - 8), left + 4, y + laneHeight / 2 - 1);
         }
       }
-      if (c.failed && left > marked[c.lane] + 3) {
+      if (c.failed && left > marked[lane] + 3) {
         drawMark(left, y);
-        marked[c.lane] = left;
+        marked[lane] = left;
       }
       if (c === selected) drawSelected(left, right, y);
     }
@@ -214,8 +236,8 @@ const timeline = (() => {
   function reveal(c) {
     const size = Math.min(to - from, Math.max(c.duration * 20, 2000));
     if (c.start < from || c.end > to || x(c.end) - x(c.start) < 3) look(c.start + c.duration / 2 - size / 2, c.start + c.duration / 2 + size / 2);
-    const p = placed.find((p) => p.index === c.row);
-    if (p && (p.top - axis < box.scrollTop || p.top + p.height > box.scrollTop + box.clientHeight)) {
+    const p = placed.find((p) => (p.together ? p.row.caller === rows[c.row].caller : p.row === rows[c.row]));
+    if (p && (p.top - axis - headingHeight < box.scrollTop || p.top + p.height > box.scrollTop + box.clientHeight)) {
       box.scrollTop = p.top - axis - box.clientHeight / 3;
     }
     draw();
@@ -227,10 +249,10 @@ const timeline = (() => {
     const y = py + box.scrollTop;
     const p = placed.find((p) => y >= p.top && y < p.top + p.height);
     if (!p) return null;
-    const lane = Math.min(Math.max(Math.floor((y - p.top - rowPadding / 2) / laneHeight), 0), p.row.lanes - 1);
+    const lane = Math.min(Math.max(Math.floor((y - p.top - rowPadding / 2) / laneHeight), 0), p.lanes - 1);
     let best = null, distance = 5;
     for (const c of p.calls) {
-      if (c.lane !== lane) continue;
+      if (c.shownLane !== lane) continue;
       const left = x(c.start), right = Math.max(x(c.end), left + 2);
       const d = px < left ? left - px : px > right ? px - right : 0;
       if (d < distance || (d === distance && d === 0)) {
