@@ -84,7 +84,7 @@ func LoadModule(path string, opts ...Option) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := reg.Single(m, o.query()); err != nil {
+	if _, _, err := reg.Single(m, o.query()); err != nil {
 		reg.Release(m)
 		reg.Sweep()
 		return nil, err

@@ -28,6 +28,10 @@ var outputs = map[string]maker{
 	"internal/cabi/zparam.go":     cabiParams,
 	"internal/cabi/zencode.go":    cabiEncode,
 	"internal/cabi/zserve.go":     cabiServe,
+	"internal/cabi/zresults.go":   cabiResults,
+	"calllog/ztable.go":           logTable,
+	"calllog/znames.go":           logNames,
+	"calllog/zparam.go":           logParams,
 	"internal/capi/zengine_abi.h": engineABI,
 	"internal/native/zlayout.c":   cLayout,
 }

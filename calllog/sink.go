@@ -1,0 +1,185 @@
+package calllog
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// A sink is where a log goes. It never waits for a reader: what a pipe or terminal does not take at once is dropped and counted. The
+// descriptor of standard error is the host's, and so are its flags.
+type sink struct {
+	path   string // "" for standard error
+	notice func(b []byte, dropped uint64) []byte
+
+	kind    atomic.Uint32 // what the descriptor was last seen to be, S_IFREG and so on; 0: not known
+	limited bool          // the process has a limit on the size of files
+
+	// Writers of short records go side by side: the kernel takes a record whole. One that could be torn, and all while something is in
+	// disorder, go one after the other.
+	slow   atomic.Bool
+	beside atomic.Int32
+
+	mu      sync.Mutex
+	fd      int // of path; guarded by mu, and by beside
+	file    identity
+	tail    []byte // the rest of a record that was taken in part
+	dropped uint64 // records since
+}
+
+// identity tells one open file from another: a host may close a descriptor that it does not know, and use its number for something else.
+type identity struct{ dev, ino uint64 }
+
+// whole is how much a pipe takes at once or not at all (PIPE_BUF).
+const whole = 4096
+
+// write writes one record, or counts it as dropped.
+func (s *sink) write(b []byte) {
+	if len(b) <= whole && !s.slow.Load() {
+		s.beside.Add(1)
+		if !s.slow.Load() {
+			n := s.put(b)
+			s.beside.Add(-1)
+			if n == len(b) {
+				return
+			}
+			if n > 0 {
+				s.mu.Lock()
+				s.slow.Store(true)
+				s.keep(b, n)
+				s.mu.Unlock()
+				return
+			}
+		} else {
+			s.beside.Add(-1)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slow.Store(true)
+	for s.beside.Load() != 0 {
+		_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
+	}
+	if s.flush() {
+		s.keep(b, s.put(b))
+	} else {
+		s.dropped++
+	}
+	s.slow.Store(len(s.tail) > 0 || s.dropped > 0)
+}
+
+// keep notes what became of a record of which n octets were taken. The lock must be held.
+func (s *sink) keep(b []byte, n int) {
+	switch {
+	case n == len(b):
+	case n == 0 || len(s.tail) > 0:
+		s.dropped++
+	default:
+		s.tail = append(s.tail, b[n:]...)
+	}
+}
+
+// flush writes what is left of former records; it tells whether all is out. The lock must be held.
+func (s *sink) flush() bool {
+	if n := len(s.tail); n > 0 {
+		put := s.put(s.tail)
+		s.tail = append(s.tail[:0], s.tail[put:]...)
+		if put < n {
+			return false
+		}
+	}
+	if s.dropped > 0 {
+		b := s.notice(nil, s.dropped)
+		n := s.put(b)
+		if n == 0 {
+			return false
+		}
+		s.dropped = 0
+		s.tail = append(s.tail, b[n:]...)
+	}
+	return len(s.tail) == 0
+}
+
+// put writes as much as goes at once, and tells how much that was.
+func (s *sink) put(b []byte) int {
+	fd, ok := s.descriptor()
+	if !ok {
+		return 0
+	}
+	// A descriptor that is not known to be a file is asked to take all it can at once, which newer kernels do for most kinds.
+	if s.kind.Load() != syscall.S_IFREG {
+		n, errno := writeNow(fd, b)
+		switch errno {
+		case 0:
+			return n
+		case syscall.EOPNOTSUPP, syscall.EINVAL, syscall.ENOSYS:
+		default:
+			return 0
+		}
+	}
+	var st syscall.Stat_t
+	if errno := fstat(fd, &st); errno != 0 {
+		return 0
+	}
+	kind := st.Mode & syscall.S_IFMT
+	s.kind.Store(kind)
+	switch kind {
+	case syscall.S_IFREG:
+		if s.limited {
+			return guarded(fd, b)
+		}
+		return writeAll(fd, b)
+	case syscall.S_IFSOCK:
+		return sendNow(fd, b)
+	case syscall.S_IFCHR:
+		if st.Rdev>>8 == 1 { // memory devices: /dev/null and its kin
+			return writeAll(fd, b)
+		}
+	}
+	return writeReopened(fd, b)
+}
+
+// descriptor gives where to write. The log's own file is looked at each time, and opened again if the host has closed it.
+func (s *sink) descriptor() (int, bool) {
+	if s.path == "" {
+		return 2, true
+	}
+	var st syscall.Stat_t
+	if fd := s.fd; fd >= 0 && fstat(fd, &st) == 0 && s.file == (identity{st.Dev, st.Ino}) {
+		return fd, true
+	}
+	if !s.slow.Load() {
+		return -1, false // comes back with the lock
+	}
+	if s.open() != nil {
+		return -1, false
+	}
+	return s.fd, true
+}
+
+// writeAll writes to what takes everything sooner or later.
+func writeAll(fd int, b []byte) int {
+	done := 0
+	for done < len(b) {
+		n, err := syscall.Write(fd, b[done:])
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || n <= 0 {
+			break
+		}
+		done += n
+	}
+	return done
+}
+
+// guarded writes while the signals that a write can bring about are kept from the host.
+func guarded(fd int, b []byte) int {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	old, pending := blockSignals()
+	n := writeAll(fd, b)
+	unblockSignals(old, pending)
+	return n
+}
