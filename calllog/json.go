@@ -255,9 +255,9 @@ func (r *record) jsonBytes(addr uintptr, n, room uint64, secret bool) {
 		return
 	}
 	r.jsonLength(n)
-	if addr != 0 && n != unavailable && (!secret || r.secrets) {
+	if shown := min(n, room, maxValue); addr != 0 && n != unavailable && (!secret || r.secrets) && readable(addr, shown) {
 		r.text(`,"value":`)
-		r.hex(octets(addr, int(min(n, room, maxValue))))
+		r.hex(octets(addr, int(shown)))
 	}
 	r.text("}")
 }

@@ -66,7 +66,7 @@ func (r *record) jsonAttributes(t []cAttribute, out bool, depth int) {
 // jsonAttribute appends the value of an attribute, unless it is a secret or nothing is known of it.
 func (r *record) jsonAttribute(c cAttribute, out bool, depth int) {
 	known := attributeOf(c.typ)
-	if !r.secrets && (known == nil || known.log == logSecret) {
+	if !r.secrets && (known == nil || known.log == logSecret) || !readable(c.value, min(c.length, maxValue)) {
 		return
 	}
 	kind := valueBytes

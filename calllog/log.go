@@ -181,7 +181,10 @@ func find(n uint32) *pending {
 		return nil
 	}
 	if n <= uint32(len(kept)) {
-		return &kept[n-1]
+		if p := &kept[n-1]; p.busy.Load() {
+			return p
+		}
+		return nil
 	}
 	more.Lock()
 	defer more.Unlock()

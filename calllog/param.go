@@ -70,11 +70,4 @@ func (r *record) jsonParam(p *param, addr uintptr) {
 }
 
 // jsonFar appends octets that a parameter leads to.
-func (r *record) jsonFar(addr uintptr, n uint64, secret bool) {
-	if addr != 0 && n != 0 && !readable(addr, min(n, maxValue)) {
-		r.jsonLength(n)
-		r.text("}")
-		return
-	}
-	r.jsonBytes(addr, n, n, secret)
-}
+func (r *record) jsonFar(addr uintptr, n uint64, secret bool) { r.jsonBytes(addr, n, n, secret) }

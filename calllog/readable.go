@@ -5,9 +5,9 @@ import (
 	"unsafe"
 )
 
-// readable tells whether n octets at an address can be read. What a mechanism's parameter leads to is looked at before the module
-// has said that it is the structure which it looks like. The system call changes nothing: its first argument is wrong, which the
-// kernel says only after it has read the set of signals.
+// readable tells whether n octets at an address can be read. JSON shows what pointers within pointers lead to before the module has
+// said whether they mean anything. The system call changes nothing: its first argument is wrong, which the kernel says only after it
+// has read the set of signals.
 func readable(addr uintptr, n uint64) bool {
 	const page, wrong = 4096, 99
 	if addr+uintptr(n) < addr {

@@ -112,6 +112,9 @@ var (
 	errKind    = errors.New("it is a directory or a socket")
 )
 
+// foreign tells whether a file belongs to somebody whom a user has no reason to trust.
+func foreign(st *syscall.Stat_t, uid uint32) bool { return st.Uid != uid && st.Uid != 0 }
+
 // lowest is the lowest descriptor that the log takes: hosts expect to get low numbers.
 const lowest = 64
 
@@ -133,7 +136,7 @@ func (s *sink) open() error {
 		if err := syscall.Lstat(s.path, &st); err != nil {
 			return err
 		}
-		if st.Uid != uid && st.Uid != 0 {
+		if foreign(&st, uid) {
 			return errLink
 		}
 		fd, err = syscall.Open(s.path, flags, 0o600)
@@ -144,7 +147,7 @@ func (s *sink) open() error {
 	var st syscall.Stat_t
 	switch err = syscall.Fstat(fd, &st); {
 	case err != nil:
-	case st.Mode&syscall.S_IFMT == syscall.S_IFREG && st.Uid != uid && st.Uid != 0:
+	case st.Mode&syscall.S_IFMT == syscall.S_IFREG && foreign(&st, uid):
 		err = errForeign
 	case st.Mode&syscall.S_IFMT == syscall.S_IFDIR || st.Mode&syscall.S_IFMT == syscall.S_IFSOCK:
 		err = errKind
