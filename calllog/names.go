@@ -61,6 +61,9 @@ func appendName[T named](b []byte, v T, more []valueName, prefix string) []byte 
 
 func appendRV(b []byte, v ck.RV) []byte { return appendName(b, v, logRVNames[:], "CKR_") }
 
+// Name gives what a log calls a return value: "CKR_OK", "CKR_0x80001234".
+func Name(rv ck.RV) string { return string(appendRV(nil, rv)) }
+
 func appendMechanism(b []byte, v uint64) []byte {
 	return appendName(b, ck.MechanismType(v), logMechanismTypeNames[:], "CKM_")
 }
