@@ -71,7 +71,7 @@ func expand(path, module string) string {
 func (l *Log) notice(b []byte, dropped uint64) []byte {
 	if !l.options.JSON {
 		b = appendNumber(append(b, "p11mux: "...), dropped)
-		return append(b, " records of the log are missing here: nobody read them in time\n"...)
+		return append(b, " records of the log are missing here: they were not read in time\n"...)
 	}
 	b = l.head(b, time.Now())
 	b = appendNumber(append(b, `,"dropped":`...), dropped)
@@ -269,6 +269,9 @@ func (c *Caller) End(n uint32, w *cabi.Words, rv ck.RV) {
 		p.textOut(p.f, rv)
 	}
 	l.sink.write(p.buf)
+	if p.f == ck.FuncFinalize {
+		l.sink.finish()
+	}
 	p.w = nil
 	give(p, n, l.options.Secrets)
 }

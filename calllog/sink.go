@@ -5,10 +5,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
-// A sink is where a log goes. It never waits for a reader: what a pipe or terminal does not take at once is dropped and counted. The
-// descriptor of standard error is the host's, and so are its flags.
+// A sink is where a log goes. It never waits for a reader: what a pipe or terminal does not take at once waits in a queue, and what that
+// has no room for is dropped and counted. The descriptor of standard error is the host's, and so are its flags.
 type sink struct {
 	path   string // "" for standard error
 	notice func(b []byte, dropped uint64) []byte
@@ -21,11 +22,12 @@ type sink struct {
 	slow   atomic.Bool
 	beside atomic.Int32
 
-	mu      sync.Mutex
-	fd      int // of path; guarded by mu, and by beside
-	file    identity
-	tail    []byte // the rest of a record that was taken in part
-	dropped uint64 // records since
+	mu       sync.Mutex
+	fd       int // of path; guarded by mu, and by beside
+	file     identity
+	queue    []byte // what has not been taken, in whole lines but for the first
+	dropped  uint64 // records since
+	emptying bool   // somebody waits for the reader, to empty the queue
 }
 
 // identity tells one open file from another: a host may close a descriptor that it does not know, and use its number for something else.
@@ -45,9 +47,9 @@ func (s *sink) write(b []byte) {
 				return
 			}
 			if n > 0 {
-				s.mu.Lock()
-				s.slow.Store(true)
+				s.lock()
 				s.keep(b, n)
+				s.settle()
 				s.mu.Unlock()
 				return
 			}
@@ -55,50 +57,120 @@ func (s *sink) write(b []byte) {
 			s.beside.Add(-1)
 		}
 	}
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
+	if s.flush() {
+		s.keep(b, s.put(b))
+	} else {
+		s.keep(b, 0)
+	}
+	s.settle()
+}
+
+// lock takes the lock and waits for those who write beside it.
+func (s *sink) lock() {
+	s.mu.Lock()
 	s.slow.Store(true)
 	for s.beside.Load() != 0 {
 		_, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
 	}
-	if s.flush() {
-		s.keep(b, s.put(b))
-	} else {
-		s.dropped++
-	}
-	s.slow.Store(len(s.tail) > 0 || s.dropped > 0)
 }
 
-// keep notes what became of a record of which n octets were taken. The lock must be held.
+// settle ends the disorder if there is none left, and else has somebody wait for the reader. The lock must be held.
+func (s *sink) settle() {
+	waiting := len(s.queue) > 0 || s.dropped > 0
+	s.slow.Store(waiting)
+	if waiting && !s.emptying && len(s.queue) > 0 {
+		s.emptying = true
+		go s.empty()
+	}
+}
+
+// maxQueue is how much waits for a reader, in octets.
+const maxQueue = 256 << 10
+
+// keep puts a record of which n octets were taken into the queue, or counts it as dropped. The lock must be held.
 func (s *sink) keep(b []byte, n int) {
 	switch {
 	case n == len(b):
-	case n == 0 || len(s.tail) > 0:
-		s.dropped++
+	case n > 0, s.dropped == 0 && len(s.queue)+len(b) <= maxQueue:
+		s.queue = append(s.queue, b[n:]...)
 	default:
-		s.tail = append(s.tail, b[n:]...)
+		s.dropped++
 	}
 }
 
-// flush writes what is left of former records; it tells whether all is out. The lock must be held.
+// flush writes what waits; it tells whether all is out. The lock must be held.
 func (s *sink) flush() bool {
-	if n := len(s.tail); n > 0 {
-		put := s.put(s.tail)
-		s.tail = append(s.tail[:0], s.tail[put:]...)
-		if put < n {
-			return false
-		}
+	if len(s.queue) > 0 {
+		n := s.put(s.queue)
+		s.queue = append(s.queue[:0], s.queue[n:]...)
 	}
-	if s.dropped > 0 {
-		b := s.notice(nil, s.dropped)
-		n := s.put(b)
-		if n == 0 {
-			return false
-		}
+	if s.dropped > 0 && len(s.queue) < maxQueue/2 {
+		s.queue = s.notice(s.queue, s.dropped)
 		s.dropped = 0
-		s.tail = append(s.tail, b[n:]...)
+		n := s.put(s.queue)
+		s.queue = append(s.queue[:0], s.queue[n:]...)
 	}
-	return len(s.tail) == 0
+	if len(s.queue) > 0 || s.dropped > 0 {
+		return false
+	}
+	if cap(s.queue) > maxKept {
+		s.queue = nil
+	}
+	return true
+}
+
+// empty waits for the reader until the queue is empty, or there is no reader any more.
+func (s *sink) empty() {
+	for s.emptyOnce(time.Minute) {
+	}
+}
+
+// emptyOnce waits a while for the reader and flushes; it tells whether there is more to do.
+func (s *sink) emptyOnce(patience time.Duration) bool {
+	reader := await(s.target(), patience)
+	s.lock()
+	defer s.mu.Unlock()
+	if !reader {
+		s.queue = nil
+	}
+	more := !s.flush() && reader && len(s.queue) > 0
+	if !more {
+		s.emptying = false
+	}
+	s.slow.Store(len(s.queue) > 0 || s.dropped > 0)
+	return more
+}
+
+// grace is how long a caller that finalizes waits at most for the log to be read: the process may end then, and the queue with it.
+const grace = 200 * time.Millisecond
+
+// finish gives the reader a moment to take what waits for it.
+func (s *sink) finish() {
+	for end := time.Now().Add(grace); s.slow.Load(); {
+		left := time.Until(end)
+		if left <= 0 {
+			return
+		}
+		if !await(s.target(), min(left, grace/10)) {
+			return
+		}
+		s.lock()
+		s.flush()
+		s.slow.Store(len(s.queue) > 0 || s.dropped > 0)
+		s.mu.Unlock()
+	}
+}
+
+// target is the descriptor that the log goes to.
+func (s *sink) target() int {
+	if s.path == "" {
+		return 2
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fd
 }
 
 // put writes as much as goes at once, and tells how much that was.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"runtime"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -72,15 +73,26 @@ func writeReopened(fd int, b []byte) int {
 	return int(n)
 }
 
+// pollFD is struct pollfd.
+type pollFD struct {
+	fd              int32
+	events, revents int16
+}
+
+const pollOut = 4
+
 // writable tells whether a descriptor takes something now.
 func writable(fd int) bool {
-	const pollOut = 4
-	p := struct {
-		fd              int32
-		events, revents int16
-	}{int32(fd), pollOut, 0}
+	p := pollFD{int32(fd), pollOut, 0}
 	n, _, errno := syscall.RawSyscall(syscall.SYS_POLL, uintptr(unsafe.Pointer(&p)), 1, 0)
 	return errno == 0 && n == 1 && p.revents == pollOut
+}
+
+// await waits until a descriptor takes something, or so long; it is false if it never will.
+func await(fd int, patience time.Duration) bool {
+	p := pollFD{int32(fd), pollOut, 0}
+	n, _, errno := syscall.Syscall(syscall.SYS_POLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(patience/time.Millisecond))
+	return errno == syscall.EINTR || errno == 0 && (n == 0 || p.revents&^pollOut == 0)
 }
 
 // writeSignals are the signals that a write may raise.

@@ -42,7 +42,7 @@ static CK_BYTE odd[200] = "plain \"text\" \\ with\ttabs\nand\r\x01\x7f\x80\xff e
 static CK_BYTE a_119[119], a_118[118];
 static CK_BYTE out_room[400], out_new[400];
 static CK_ULONG counts[4], new_counts[4];
-static CK_ULONG handles[8], new_handles[8] = { 11, 22, 33, CKM_AES_CBC_PAD, CKM_SHA256_RSA_PKCS, 0x80001234, 0, ~0ul };
+static CK_ULONG handles[8], new_handles[8] = { CKM_RSA_X9_31, 0x21, 0x8000abcd, CKM_AES_CBC_PAD, CKM_SHA256_RSA_PKCS, 0x80001234, 0, ~0ul };
 static CK_ULONG handle, new_handle = 42;
 static CK_INFO info = { { 2, 40 }, "a maker                         ", 0x2a, "a library                       ", { 1, 2 } };
 static CK_SLOT_INFO slot_info = {
@@ -89,7 +89,7 @@ static int argument(char kind, enum way way, int which, CK_ULONG *w)
 	case 's': w[0] = way == FINE ? 1 : 77; return 1;
 	case 'i': w[0] = way == FINE ? 3 : ~0ul; return 1;
 	case 'o': w[0] = way == FINE ? 5 + (CK_ULONG)which : 0; return 1;
-	case 'e': w[0] = way == FINE ? CKM_AES_GCM : 0x80001234; return 1;
+	case 'e': w[0] = way == FINE ? CKM_AES_CBC : 0x80001234; return 1;
 	case 'f': w[0] = way == FINE ? 5 : way == LONG ? 0xff : 0; return 1;
 	case 'u': w[0] = way == FINE ? CKU_USER : way == LONG ? CKU_CONTEXT_SPECIFIC : 9; return 1;
 	case 'y': w[0] = way == FINE; return 1;
