@@ -334,8 +334,8 @@ func TestLogSecrets(t *testing.T) {
 					t.Errorf("decrypted %q", c.read(t, "opened"))
 				}
 				tool("--login", "--pin", "env:USER_PIN", "--change-pin", "--new-pin", "env:NEW_PIN")
-				g := gnutls{ours, c.token}
-				list := g.command(t, "p11tool", "--login", "--list-all", "--provider", proxy(t), "pkcs11:token=other")
+				l := linked{lib: ours, tok: c.token}
+				list := l.command(t, "p11tool", "--login", "--list-all", "--provider", proxy(t), "pkcs11:token=other")
 				list.env["GNUTLS_PIN"] = newPIN
 				maps.Copy(list.env, confEnv(c.conf))
 				list.mustRun(t)
