@@ -33,6 +33,9 @@ type sink struct {
 // identity tells one open file from another: a host may close a descriptor that it does not know, and use its number for something else.
 type identity struct{ dev, ino uint64 }
 
+// olderKernel tells that the kernel does not know how to write without waiting and without signals.
+var olderKernel atomic.Bool
+
 // whole is how much a pipe takes at once or not at all (PIPE_BUF).
 const whole = 4096
 
@@ -180,7 +183,9 @@ func (s *sink) put(b []byte) int {
 		return 0
 	}
 	// A descriptor that is not known to be a file is asked to take all it can at once, which newer kernels do for most kinds.
-	if s.kind.Load() != syscall.S_IFREG {
+	tried := false
+	if s.kind.Load() != syscall.S_IFREG && !olderKernel.Load() {
+		tried = true
 		n, errno := writeNow(fd, b)
 		switch errno {
 		case 0:
@@ -196,6 +201,9 @@ func (s *sink) put(b []byte) int {
 	}
 	kind := st.Mode & syscall.S_IFMT
 	s.kind.Store(kind)
+	if isNull := kind == syscall.S_IFCHR && st.Rdev>>8 == 1; tried && (isNull || kind == syscall.S_IFIFO || kind == syscall.S_IFSOCK) {
+		olderKernel.Store(true) // these could have done it
+	}
 	switch kind {
 	case syscall.S_IFREG:
 		if s.limited {
