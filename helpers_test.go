@@ -20,7 +20,8 @@ func load(t testing.TB, mod module.Module, opts ...Option) *Module {
 // loadShared gives one more view of a module.
 func loadShared(t testing.TB, shared *managed.Module, opts ...Option) *Module {
 	t.Helper()
-	m, err := newModule("soft", shared.NewCaller(nil), newOptions(opts), func() {})
+	o := newOptions(opts)
+	m, err := newModule("soft", o.logged(shared.NewCaller(nil), "soft", nil), o, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func Load(opts ...Option) (*Modules, error) {
 		return nil, err
 	}
 	for i, choice := range choices {
-		m, err := open(reg, choice.Module, choice.Config.Name, o)
+		m, err := open(reg, choice.Module, choice.Config.Name, choice.Log, o)
 		if err == nil {
 			modules.all = append(modules.all, m)
 			continue
@@ -84,12 +84,13 @@ func LoadModule(path string, opts ...Option) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := reg.Single(m, o.query()); err != nil {
+	_, log, err := reg.Single(m, o.query())
+	if err != nil {
 		reg.Release(m)
 		reg.Sweep()
 		return nil, err
 	}
-	opened, err := open(reg, m, nameOf(m), o)
+	opened, err := open(reg, m, nameOf(m), log, o)
 	if err != nil {
 		reg.Sweep()
 		return nil, err
@@ -105,10 +106,10 @@ func nameOf(m *registry.Module) string {
 	return strings.TrimSuffix(filepath.Base(m.Native().Path()), ".so")
 }
 
-// open initializes a view of a module of the registry. The reference that is held to it passes to the view, and is given
-// up on failure.
-func open(reg *registry.Registry, m *registry.Module, name string, o *options) (*Module, error) {
-	opened, err := newModule(name, m.Shared().NewCaller(nil), o, func() {
+// open initializes a view of a module of the registry, whose calls are logged as the configuration says. The reference that is held
+// to it passes to the view, and is given up on failure.
+func open(reg *registry.Registry, m *registry.Module, name string, log *conf.Logging, o *options) (*Module, error) {
+	opened, err := newModule(name, o.logged(m.Shared().NewCaller(nil), name, log), o, func() {
 		reg.Release(m)
 		reg.Sweep()
 	})

@@ -15,6 +15,7 @@ type options struct {
 	progname          string
 	trusted, critical bool
 	logger            *slog.Logger // nil for none
+	callLog           *slog.Logger // nil for none
 	pin               PIN
 	maxSessions       int
 }
@@ -60,6 +61,11 @@ func WithCritical() Option { return func(o *options) { o.critical = true } }
 // WithLogger has a logger told, at level Warn, what is wrong with the configuration, and which modules were left out and
 // why. [Modules.Problems] tells the same. No PIN and no key is ever logged.
 func WithLogger(logger *slog.Logger) Option { return func(o *options) { o.logger = logger } }
+
+// WithCallLog has each call that is made of a module written to a logger, at level Debug: a record with the function's name, and caller,
+// module, session, arguments, output, result and duration. Data, PINs and keys are not in it: their lengths are. Modules whose
+// configuration says log-calls are logged as it says besides.
+func WithCallLog(logger *slog.Logger) Option { return func(o *options) { o.callLog = logger } }
 
 // WithPIN has a token that needs it logged in to when something is looked for by a URI that brings no PIN of its own, and
 // keys that want the PIN before each use given it. Where the URI may mean several tokens that need a login, none is tried,

@@ -362,3 +362,51 @@ func TestLoadFailsToInitialize(t *testing.T) {
 		t.Errorf("the module is loaded, %v", err)
 	}
 }
+
+// A configuration that wants calls logged is heard in Go too: each of two callers of one module is in the log by its name.
+func TestConfiguredLog(t *testing.T) {
+	lib, _ := testkit.SoftHSMTokens(t, "hsm")
+	for _, format := range []string{"text", "json"} {
+		paths := configured(t, lib)
+		dir := filepath.Dir(paths.SystemConfig)
+		write(t, paths.SystemConfig, "user-config: none", "log-calls: yes", "log-format: "+format, "log-file: "+dir+"/%n.log")
+		for _, name := range []string{"first", "second"} {
+			ms, err := Load(WithConfig(paths), WithProgname(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range ms.all {
+				if m.Path() == lib {
+					f := use(t, m, testkit.UserPIN)
+					useSecrets(f)
+					f.must(f.Session.Close())
+				}
+			}
+			if err := ms.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		logs, err := filepath.Glob(dir + "/*.log")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []byte
+		for _, path := range logs {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, text...)
+		}
+		withoutSecrets(t, string(all), testkit.UserPIN)
+		wanted := []string{"C_Initialize = CKR_OK\n", "  IN: pPin = (8) NOT-PRINTED\n", "CKA_VALUE, CKA_LABEL", "C_Finalize = CKR_OK\n"}
+		if format == "json" {
+			wanted = []string{`"function":"C_Login"`, `"pPin":{"length":8}`, `"caller":"first"`, `"caller":"second"`, `"result":"CKR_OK"`}
+		}
+		for _, want := range wanted {
+			if !strings.Contains(string(all), want) {
+				t.Errorf("the log lacks %q:\n%s", want, all)
+			}
+		}
+	}
+}

@@ -44,6 +44,7 @@ var measurements = [...]struct {
 	{"threads", (*bench).threads},
 	{"sessions", (*bench).sessions},
 	{"proxy", (*bench).proxy},
+	{"logging", (*bench).logging},
 	{"second", (*bench).second},
 	{"objects", (*bench).objects},
 	{"uri", (*bench).uris},

@@ -77,6 +77,8 @@ func testAll(t *testing.T, dir string) {
 		"Growth with threads":                   6,
 		"Sessions":                              2,
 		"The proxy module":                      9,
+		"Calls that are logged":                 4,
+		"Threads whose calls are logged":        12,
 		"A second caller":                       2,
 		"Iterators":                             6,
 		"URIs":                                  12,

@@ -104,3 +104,47 @@ func (v AttributeType) IsTemplate() bool {
 	}
 	return false
 }
+
+// append appends the name of a value to b, and tells whether it has one.
+func (t *nameTable) append(b []byte, v uint64) ([]byte, bool) {
+	i := t.index(v)
+	if i < 0 {
+		return b, false
+	}
+	return append(append(b, t.prefix...), t.text[t.off[i]:t.off[i+1]]...), true
+}
+
+// AppendName appends the constant's name to b, and tells whether the value has one: nothing is appended otherwise.
+func (v RV) AppendName(b []byte) ([]byte, bool) { return rvNames.append(b, uint64(v)) }
+
+// AppendName appends the constant's name to b, and tells whether the value has one.
+func (v MechanismType) AppendName(b []byte) ([]byte, bool) {
+	return mechanismTypeNames.append(b, uint64(v))
+}
+
+// AppendName appends the constant's name to b, and tells whether the value has one.
+func (v ObjectClass) AppendName(b []byte) ([]byte, bool) {
+	return objectClassNames.append(b, uint64(v))
+}
+
+// AppendName appends the constant's name to b, and tells whether the value has one.
+func (v KeyType) AppendName(b []byte) ([]byte, bool) { return keyTypeNames.append(b, uint64(v)) }
+
+// AppendName appends the constant's name to b, and tells whether the value has one.
+func (v CertificateType) AppendName(b []byte) ([]byte, bool) {
+	return certificateTypeNames.append(b, uint64(v))
+}
+
+// AppendName appends the constant's name to b, and tells whether the value has one.
+func (v UserType) AppendName(b []byte) ([]byte, bool) { return userTypeNames.append(b, uint64(v)) }
+
+// AppendName appends the constant's name to b, and tells whether the value has one.
+func (v State) AppendName(b []byte) ([]byte, bool) { return stateNames.append(b, uint64(v)) }
+
+// AppendName appends the function's name to b, "C_Sign"; nothing for what is no function.
+func (f Func) AppendName(b []byte) ([]byte, bool) {
+	if f < 0 || f >= NumFuncs {
+		return b, false
+	}
+	return append(append(b, "C_"...), funcText[funcOff[f]:funcOff[f+1]]...), true
+}

@@ -5,7 +5,7 @@ package ck
 // AESCBCEncryptDataParams is CK_AES_CBC_ENCRYPT_DATA_PARAMS.
 type AESCBCEncryptDataParams struct {
 	IV   [16]byte // iv
-	Data []byte   // pData, length
+	Data []byte   // pData, length; secret
 }
 
 func (*AESCBCEncryptDataParams) mechanismParam() {}
@@ -13,7 +13,7 @@ func (*AESCBCEncryptDataParams) mechanismParam() {}
 // ARIACBCEncryptDataParams is CK_ARIA_CBC_ENCRYPT_DATA_PARAMS.
 type ARIACBCEncryptDataParams struct {
 	IV   [16]byte // iv
-	Data []byte   // pData, length
+	Data []byte   // pData, length; secret
 }
 
 func (*ARIACBCEncryptDataParams) mechanismParam() {}
@@ -21,7 +21,7 @@ func (*ARIACBCEncryptDataParams) mechanismParam() {}
 // CamelliaCBCEncryptDataParams is CK_CAMELLIA_CBC_ENCRYPT_DATA_PARAMS.
 type CamelliaCBCEncryptDataParams struct {
 	IV   [16]byte // iv
-	Data []byte   // pData, length
+	Data []byte   // pData, length; secret
 }
 
 func (*CamelliaCBCEncryptDataParams) mechanismParam() {}
@@ -29,7 +29,7 @@ func (*CamelliaCBCEncryptDataParams) mechanismParam() {}
 // DESCBCEncryptDataParams is CK_DES_CBC_ENCRYPT_DATA_PARAMS.
 type DESCBCEncryptDataParams struct {
 	IV   [8]byte // iv
-	Data []byte  // pData, length
+	Data []byte  // pData, length; secret
 }
 
 func (*DESCBCEncryptDataParams) mechanismParam() {}
@@ -37,7 +37,7 @@ func (*DESCBCEncryptDataParams) mechanismParam() {}
 // SEEDCBCEncryptDataParams is CK_SEED_CBC_ENCRYPT_DATA_PARAMS.
 type SEEDCBCEncryptDataParams struct {
 	IV   [16]byte // iv
-	Data []byte   // pData, length
+	Data []byte   // pData, length; secret
 }
 
 func (*SEEDCBCEncryptDataParams) mechanismParam() {}
@@ -297,7 +297,7 @@ func (*IKE2PRFPlusDeriveParams) mechanismParam() {}
 
 // KeyDerivationStringData is CK_KEY_DERIVATION_STRING_DATA.
 type KeyDerivationStringData struct {
-	Data []byte // pData, ulLen
+	Data []byte // pData, ulLen; secret
 }
 
 func (*KeyDerivationStringData) mechanismParam() {}
@@ -314,7 +314,7 @@ func (*KeyWrapSetOAEPParams) mechanismParam() {}
 type KIPParams struct {
 	Mechanism *Mechanism   // pMechanism; nil is NULL
 	Key       ObjectHandle // hKey
-	Seed      []byte       // pSeed, ulSeedLen
+	Seed      []byte       // pSeed, ulSeedLen; secret
 }
 
 func (*KIPParams) mechanismParam() {}
@@ -322,7 +322,7 @@ func (*KIPParams) mechanismParam() {}
 // OTPParam is CK_OTP_PARAM.
 type OTPParam struct {
 	Type  uint64 // type
-	Value []byte // pValue, ulValueLen
+	Value []byte // pValue, ulValueLen; secret
 }
 
 // OTPParams is CK_OTP_PARAMS.

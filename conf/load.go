@@ -26,7 +26,7 @@ func Load(paths Paths, env Env) *Config {
 	c.loadGlobal(env)
 	c.loadModules()
 	c.check(c.Global, "managed", true)
-	c.check(c.Global, "log-calls", false)
+	c.checkLogging(c.Global)
 	return c
 }
 
@@ -217,7 +217,7 @@ func (c *Config) loadModule(files []moduleFile) {
 	c.check(m.Options, "critical", false)
 	c.check(m.Options, "trust-policy", false)
 	c.check(m.Options, "managed", true)
-	c.check(m.Options, "log-calls", false)
+	c.checkLogging(m.Options)
 	_, local := m.Options.Get("module")
 	if _, remote := m.Options.Get("remote"); !local && !remote && len(m.Options) > 0 {
 		c.problem(m.File, "module '"+m.Name+"' has no 'module' option: it is not used", Note)

@@ -28,7 +28,8 @@ type Query struct {
 type Choice struct {
 	Module  *Module
 	Managed bool
-	Config  *conf.Module // what it was chosen by
+	Log     *conf.Logging // how its calls are logged, nil if they are not
+	Config  *conf.Module  // what it was chosen by
 }
 
 // tell is who gets the messages of a load.
@@ -80,7 +81,8 @@ func (r *Registry) Configured(q Query) ([]Choice, error) {
 			r.Release(m)
 			continue
 		}
-		choices = append(choices, Choice{m, r.managed(config, mc, q), mc})
+		managed, log := r.managed(config, mc, q)
+		choices = append(choices, Choice{m, managed, log, mc})
 	}
 	return choices, nil
 }
@@ -124,33 +126,44 @@ func sameModule(mc *conf.Module, other, path string) string {
 	return mc.File + ": module '" + mc.Name + "' is the same as module '" + other + "', whose configuration is used: " + path
 }
 
-// managed decides whether the caller gets a managed list (abi.md 2.2).
-func (r *Registry) managed(config *conf.Config, mc *conf.Module, q Query) bool {
+// managed decides whether the caller gets a managed list (abi.md 2.2), and how its calls are logged.
+func (r *Registry) managed(config *conf.Config, mc *conf.Module, q Query) (managed bool, log *conf.Logging) {
 	if q.Unmanaged {
-		return false
+		return false, nil
 	}
-	managed, _ := config.Managed(mc)
-	if log, _ := config.LogCalls(mc); log {
-		name := ""
-		if mc != nil {
-			name = mc.Name
-		}
-		if !managed {
-			r.tell(q)("the 'log-calls' option for module '" + name + "' is only supported for managed modules")
-		} else {
-			r.tell(q)("calls of module '" + name + "' are not logged: this version of the library does not have the 'log-calls' option")
-		}
+	managed, _ = config.Managed(mc)
+	how, wanted := config.Logging(mc)
+	switch {
+	case !wanted:
+		return managed, nil
+	case managed:
+		return true, &how
 	}
-	return managed
+	name := ""
+	if mc != nil {
+		name = mc.Name
+	}
+	r.tell(q)("the 'log-calls' option for module '" + name + "' is only supported for managed modules")
+	return false, nil
 }
 
-// Single decides how a caller gets a module that it loads by its path, and whether it may.
-func (r *Registry) Single(m *Module, q Query) (managed bool, err error) {
+// ProxyLog tells how the calls of the proxy module are logged, nil if they are not: by the global options. Where it logs the calls,
+// those that it makes of its modules are not logged again.
+func (r *Registry) ProxyLog(q Query) *conf.Logging {
+	if how, wanted := r.configurationFor(q).Logging(nil); wanted {
+		return &how
+	}
+	return nil
+}
+
+// Single decides how a caller gets a module that it loads by its path, how its calls are logged (nil if they are not), and whether it
+// may have it.
+func (r *Registry) Single(m *Module, q Query) (managed bool, log *conf.Logging, err error) {
 	config := m.Config()
 	if q.Trusted && (config == nil || !config.Trusted()) {
 		text := m.native.Path() + ": the module is not configured with trust-policy"
 		r.tell(q)(text)
-		return false, loadError(ck.CKR_GENERAL_ERROR, text)
+		return false, nil, loadError(ck.CKR_GENERAL_ERROR, text)
 	}
 	r.mu.Lock()
 	global := r.config
@@ -158,5 +171,6 @@ func (r *Registry) Single(m *Module, q Query) (managed bool, err error) {
 	if global == nil {
 		global = &conf.Config{}
 	}
-	return r.managed(global, config, q), nil
+	managed, log = r.managed(global, config, q)
+	return managed, log, nil
 }

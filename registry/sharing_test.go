@@ -86,10 +86,10 @@ func TestOneModule(t *testing.T) {
 	if name := byPath.Name(); name != h.lib("m.so") || byPath.Config() != nil {
 		t.Errorf("before the configuration is read its name is %q", name)
 	}
-	if managed, err := h.reg.Single(byPath, Query{}); !managed || err != nil {
+	if managed, _, err := h.reg.Single(byPath, Query{}); !managed || err != nil {
 		t.Errorf("before the configuration is read: managed is %v, %v", managed, err)
 	}
-	if _, err := h.reg.Single(byPath, Query{Trusted: true}); err == nil {
+	if _, _, err := h.reg.Single(byPath, Query{Trusted: true}); err == nil {
 		t.Error("before the configuration is read it is trusted")
 	}
 	h.tells("asked for trust", "DIR/lib/m.so: the module is not configured with trust-policy")
@@ -116,7 +116,7 @@ func TestOneModule(t *testing.T) {
 	if byPath.Name() != "m" {
 		t.Errorf("its name is %q", byPath.Name())
 	}
-	if managed, err := h.reg.Single(byPath, Query{Trusted: true}); managed || err != nil {
+	if managed, _, err := h.reg.Single(byPath, Query{Trusted: true}); managed || err != nil {
 		t.Errorf("now managed is %v, %v", managed, err)
 	}
 	if h.records[byPath.Record()] != "m.so" {

@@ -105,6 +105,7 @@ static struct p11_handle *new_handle(struct p11_record *record, struct p11_proxy
 		handle->index = index;
 		handle->record = record;
 		handle->proxy = proxy;
+		handle->log = NULL;
 		atomic_store(&handle->initialized_in, 0);
 		p11_list_init(handle, current->code + (size_t)index * P11_CODE_STRIDE);
 		atomic_store(&handle->life, P11_LIVE);
@@ -148,7 +149,30 @@ void p11_handle_set_state(struct p11_handle *handle, int on)
 	struct p11_record *record = handle->record;
 	struct p11_table *table = handle->proxy ? &handle->proxy->table : record ? &record->table : NULL;
 	atomic_store_explicit(&handle->initialized_in, on ? p11_generation() : 0, memory_order_release);
+	if (handle->log) {
+		__atomic_store_n(&handle->log->target, on ? table : NULL, __ATOMIC_RELEASE);
+		return;
+	}
 	atomic_store_explicit(&handle->arena->states->of[handle->index], on ? table : NULL, memory_order_release);
+}
+
+/*
+ * Has all calls of a handle logged, those too that come while it is not
+ * initialized. Also for a handle of the parent, in a forked child, whose states
+ * are wiped.
+ */
+void p11_handle_log(struct p11_handle *handle, struct p11_log *log)
+{
+	CK_FUNCTION_LIST_3_2 *list = &handle->list;
+	const unsigned char *code = handle->arena->code + (size_t)handle->index * P11_CODE_STRIDE;
+	const unsigned char *status = code + FUNCTION_C_GetFunctionStatus * P11_STUB_SIZE;
+	const unsigned char *cancel = code + FUNCTION_C_CancelFunction * P11_STUB_SIZE;
+	__atomic_store_n(&log->target, NULL, __ATOMIC_RELEASE);
+	log->parallel = handle->proxy != NULL;
+	handle->log = log;
+	memcpy(&list->C_GetFunctionStatus, &status, sizeof status);
+	memcpy(&list->C_CancelFunction, &cancel, sizeof cancel);
+	atomic_store_explicit(&handle->arena->states->of[handle->index], &log->table, memory_order_release);
 }
 
 /* The live handle whose list this is, or NULL. The pointer may be anything. The lock must be held. */
@@ -181,7 +205,7 @@ bool p11_handle_is_ours(const void *list)
 }
 
 /* Visits every live handle. The lock must not be held; handles made meanwhile may be missed. */
-void p11_handle_each(void (*visit)(struct p11_handle *, struct p11_record *, struct p11_proxy *, void *), void *data)
+void p11_handle_each(void (*visit)(struct p11_handle *, struct p11_record *, struct p11_proxy *, struct p11_log *, void *), void *data)
 {
 	p11_lock_records();
 	uint32_t count = arenas;
@@ -192,7 +216,7 @@ void p11_handle_each(void (*visit)(struct p11_handle *, struct p11_record *, str
 			struct p11_handle *handle = handle_at(arena, j);
 			struct p11_record *record = handle->record;
 			if (atomic_load(&handle->life) == P11_LIVE && (record || handle->proxy))
-				visit(handle, record, handle->proxy, data);
+				visit(handle, record, handle->proxy, handle->log, data);
 		}
 	}
 }

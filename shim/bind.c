@@ -37,6 +37,7 @@ static void fill_host(void)
 	host.handle_each = p11_handle_each;
 	p11_records_api(&host);
 	p11_proxy_api(&host);
+	p11_log_api(&host);
 }
 
 const char *p11_engine_bind(void *dl)

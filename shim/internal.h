@@ -18,6 +18,14 @@
 #include "p11-kit/pkcs11.h"
 #include "engine_abi.h" /* internal/capi */
 #include "stubs.h"
+#include "zfunctions.h"
+
+/* The functions by their names, as places in the function list. */
+enum {
+#define P11_FUNCTION(index, name, major, minor, parameters, arguments) FUNCTION_##name = index,
+	P11_FUNCTIONS
+#undef P11_FUNCTION
+};
 
 #define P11_EXPORT __attribute__((visibility("default")))
 #define P11_PRINTF(a, b) __attribute__((format(printf, a, b)))
@@ -45,6 +53,7 @@ struct p11_handle {
 	CK_INTERFACE interface;         /* what its C_GetInterface points at */
 	struct p11_record *record;      /* the module; NULL once released, and for a proxy instance */
 	struct p11_proxy *proxy;        /* the instance, or NULL */
+	struct p11_log *log;            /* what logs its calls, or NULL */
 	_Atomic uint32_t life;          /* enum p11_life */
 	_Atomic uint32_t initialized_in;/* generation of the process that last initialized it; 0: none */
 	uint32_t index;                 /* place in its arena */
@@ -58,6 +67,7 @@ _Static_assert(offsetof(struct p11_proxy, sessions) == P11_PROXY_SESSIONS && off
                sizeof(struct p11_slot) == 1 << P11_SLOT_SIZE_LOG && offsetof(struct p11_slot, real) == 0 &&
                offsetof(struct p11_slot, table) == P11_SLOT_TABLE && P11_PLACE_MASK == P11_SESSIONS - 1,
                "proxy.S counts on these places");
+_Static_assert(offsetof(struct p11_log, table) == 0, "log.S counts on it");
 _Static_assert(sizeof(struct p11_handle) <= P11_HANDLE_STRIDE, "stubs.S counts on the stride");
 _Static_assert(offsetof(struct p11_handle, list) == 0, "a list's address is its handle's");
 
@@ -68,7 +78,8 @@ void p11_handle_retire(struct p11_handle *handle);
 struct p11_handle *p11_handle_find(const void *list);
 bool p11_handle_is_ours(const void *list);
 void p11_handle_set_state(struct p11_handle *handle, int on);
-void p11_handle_each(void (*visit)(struct p11_handle *, struct p11_record *, struct p11_proxy *, void *), void *data);
+void p11_handle_each(void (*visit)(struct p11_handle *, struct p11_record *, struct p11_proxy *, struct p11_log *, void *), void *data);
+void p11_handle_log(struct p11_handle *handle, struct p11_log *log);
 
 /* records.c */
 struct p11_record *p11_record_head(void);
@@ -140,6 +151,21 @@ void p11_module_give_up(void *list);
 
 /* proxy.c */
 void p11_proxy_api(struct p11_host *host);
+
+/* log.c; what a call needs from before it to after it */
+struct p11_logged {
+	struct p11_log *log;
+	const struct p11_engine *engine; /* NULL: this call is not logged */
+	uintptr_t words[10];
+	uint32_t id, number, generation;
+};
+void p11_log_begin(struct p11_logged *call, struct p11_log *log, int function, const uintptr_t words[10]);
+CK_RV p11_log_end(struct p11_logged *call, CK_RV rv);
+void p11_log_api(struct p11_host *host);
+
+/* log.S; p11_log_next calls a function of a table, which finds the table's address in %rax */
+extern void *const p11_log_functions[P11_FUNCTION_COUNT];
+CK_RV p11_log_next(struct p11_table *table, int function, const uintptr_t words[10]);
 
 /* notify.c */
 struct p11_notice;

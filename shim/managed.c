@@ -20,7 +20,7 @@ static bool released(struct p11_handle *handle)
 	return true;
 }
 
-static CK_RV managed_initialize(void *args, struct p11_handle *handle)
+static CK_RV initialize(void *args, struct p11_handle *handle)
 {
 	if (released(handle))
 		return CKR_GENERAL_ERROR;
@@ -28,7 +28,7 @@ static CK_RV managed_initialize(void *args, struct p11_handle *handle)
 	return engine ? engine->initialize(handle, args) : CKR_GENERAL_ERROR;
 }
 
-static CK_RV managed_finalize(void *reserved, struct p11_handle *handle)
+static CK_RV finalize(void *reserved, struct p11_handle *handle)
 {
 	uint32_t in = atomic_load(&handle->initialized_in);
 	/* For a module the reference takes anything here, and programs pass it. */
@@ -43,8 +43,8 @@ static CK_RV managed_finalize(void *reserved, struct p11_handle *handle)
 	return engine ? engine->finalize(handle) : CKR_CRYPTOKI_NOT_INITIALIZED;
 }
 
-static CK_RV managed_open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
-                                  CK_SESSION_HANDLE *session, struct p11_handle *handle)
+static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
+                          CK_SESSION_HANDLE *session, struct p11_handle *handle)
 {
 	const struct p11_engine *engine = engine_of(handle);
 	if (!engine)
@@ -60,19 +60,19 @@ static CK_RV managed_open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *applica
 	return rv;
 }
 
-static CK_RV managed_close_session(CK_SESSION_HANDLE session, struct p11_handle *handle)
+static CK_RV close_session(CK_SESSION_HANDLE session, struct p11_handle *handle)
 {
 	const struct p11_engine *engine = engine_of(handle);
 	return engine ? engine->close_session(handle, session) : CKR_CRYPTOKI_NOT_INITIALIZED;
 }
 
-static CK_RV managed_close_all_sessions(CK_SLOT_ID slot, struct p11_handle *handle)
+static CK_RV close_all_sessions(CK_SLOT_ID slot, struct p11_handle *handle)
 {
 	const struct p11_engine *engine = engine_of(handle);
 	return engine ? engine->close_all_sessions(handle, slot) : CKR_CRYPTOKI_NOT_INITIALIZED;
 }
 
-static CK_RV managed_get_function_list(CK_FUNCTION_LIST **list, struct p11_handle *handle)
+static CK_RV get_function_list(CK_FUNCTION_LIST **list, struct p11_handle *handle)
 {
 	if (!list)
 		return CKR_ARGUMENTS_BAD;
@@ -82,7 +82,7 @@ static CK_RV managed_get_function_list(CK_FUNCTION_LIST **list, struct p11_handl
 	return CKR_OK;
 }
 
-static CK_RV managed_get_interface_list(CK_INTERFACE *list, CK_ULONG *count, struct p11_handle *handle)
+static CK_RV get_interface_list(CK_INTERFACE *list, CK_ULONG *count, struct p11_handle *handle)
 {
 	if (!count)
 		return CKR_ARGUMENTS_BAD;
@@ -98,8 +98,8 @@ static CK_RV managed_get_interface_list(CK_INTERFACE *list, CK_ULONG *count, str
 	return CKR_OK;
 }
 
-static CK_RV managed_get_interface(CK_UTF8CHAR *name, CK_VERSION *version, CK_INTERFACE **interface, CK_FLAGS flags,
-                                   struct p11_handle *handle)
+static CK_RV get_interface(CK_UTF8CHAR *name, CK_VERSION *version, CK_INTERFACE **interface, CK_FLAGS flags,
+                           struct p11_handle *handle)
 {
 	if (!interface)
 		return CKR_ARGUMENTS_BAD;
@@ -111,6 +111,58 @@ static CK_RV managed_get_interface(CK_UTF8CHAR *name, CK_VERSION *version, CK_IN
 		return CKR_ARGUMENTS_BAD;
 	*interface = &handle->interface;
 	return CKR_OK;
+}
+
+/* Does a managed call, and has it logged where the handle's calls are. */
+#define DO(handle, function, call, ...) \
+	do { \
+		if (!(handle)->log) \
+			return call; \
+		struct p11_logged logged; \
+		p11_log_begin(&logged, (handle)->log, function, (uintptr_t[10]){ __VA_ARGS__ }); \
+		return p11_log_end(&logged, call); \
+	} while (0)
+
+static CK_RV managed_initialize(void *args, struct p11_handle *handle)
+{
+	DO(handle, FUNCTION_C_Initialize, initialize(args, handle), (uintptr_t)args);
+}
+
+static CK_RV managed_finalize(void *reserved, struct p11_handle *handle)
+{
+	DO(handle, FUNCTION_C_Finalize, finalize(reserved, handle), (uintptr_t)reserved);
+}
+
+static CK_RV managed_open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
+                                  CK_SESSION_HANDLE *session, struct p11_handle *handle)
+{
+	DO(handle, FUNCTION_C_OpenSession, open_session(slot, flags, application, notify, session, handle), slot, flags, (uintptr_t)application, (uintptr_t)notify, (uintptr_t)session);
+}
+
+static CK_RV managed_close_session(CK_SESSION_HANDLE session, struct p11_handle *handle)
+{
+	DO(handle, FUNCTION_C_CloseSession, close_session(session, handle), session);
+}
+
+static CK_RV managed_close_all_sessions(CK_SLOT_ID slot, struct p11_handle *handle)
+{
+	DO(handle, FUNCTION_C_CloseAllSessions, close_all_sessions(slot, handle), slot);
+}
+
+static CK_RV managed_get_function_list(CK_FUNCTION_LIST **list, struct p11_handle *handle)
+{
+	DO(handle, FUNCTION_C_GetFunctionList, get_function_list(list, handle), (uintptr_t)list);
+}
+
+static CK_RV managed_get_interface_list(CK_INTERFACE *list, CK_ULONG *count, struct p11_handle *handle)
+{
+	DO(handle, FUNCTION_C_GetInterfaceList, get_interface_list(list, count, handle), (uintptr_t)list, (uintptr_t)count);
+}
+
+static CK_RV managed_get_interface(CK_UTF8CHAR *name, CK_VERSION *version, CK_INTERFACE **interface, CK_FLAGS flags,
+                                   struct p11_handle *handle)
+{
+	DO(handle, FUNCTION_C_GetInterface, get_interface(name, version, interface, flags, handle), (uintptr_t)name, (uintptr_t)version, (uintptr_t)interface, flags);
 }
 
 /* The two functions that PKCS#11 keeps for parallel sessions of old (§5.16). */

@@ -13,18 +13,11 @@
 #include <sys/mman.h>
 
 #include "internal.h"
-#include "zfunctions.h"
 
 #define INTERFACE_NAME "PKCS 11"
 
 /* proxy.S */
 extern void *const p11_proxy_functions[P11_FUNCTION_COUNT];
-
-enum {
-#define P11_FUNCTION(index, name, major, minor, parameters, arguments) FUNCTION_##name = index,
-	P11_FUNCTIONS
-#undef P11_FUNCTION
-};
 
 /* The versions that the proxy has an interface of, the default first. */
 static const CK_VERSION versions[] = { { 3, 2 }, { 3, 1 }, { 3, 0 }, { 2, 40 } };
@@ -152,11 +145,17 @@ FROM_STUB CK_RV p11_proxy_get_session_info(CK_SESSION_HANDLE session, CK_SESSION
 	if (__atomic_load_n(&entry->handle, __ATOMIC_ACQUIRE) != session)
 		return CKR_SESSION_HANDLE_INVALID;
 	CK_SESSION_HANDLE real = __atomic_load_n(&entry->real, __ATOMIC_ACQUIRE);
-	const struct p11_table *table = __atomic_load_n(&entry->table, __ATOMIC_ACQUIRE);
+	struct p11_table *table = __atomic_load_n(&entry->table, __ATOMIC_ACQUIRE);
 	CK_SLOT_ID slot = __atomic_load_n(&entry->slot, __ATOMIC_ACQUIRE);
 	if (__atomic_load_n(&entry->handle, __ATOMIC_ACQUIRE) != session)
 		return CKR_SESSION_HANDLE_INVALID;
-	CK_RV rv = ((CK_C_GetSessionInfo)table->functions[FUNCTION_C_GetSessionInfo])(real, info);
+	/* A function that logs finds out for whom by its table. */
+	void *function = table->functions[FUNCTION_C_GetSessionInfo];
+	CK_RV rv;
+	if (function == p11_log_functions[FUNCTION_C_GetSessionInfo])
+		rv = p11_log_next(table, FUNCTION_C_GetSessionInfo, (uintptr_t[10]){ real, (uintptr_t)info });
+	else
+		rv = ((CK_C_GetSessionInfo)function)(real, info);
 	if (rv == CKR_OK && info)
 		info->slotID = slot;
 	return rv;

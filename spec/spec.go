@@ -28,6 +28,9 @@ type Spec struct {
 	Wire           []*WireCall // by id, 1 first
 	WireMechanisms []WireMechanism
 	WireAttributes []WireAttribute
+
+	Attributes []Attribute // in ascending order of their values
+	LogNames   []Constant  // what a log calls values that have no name in Constants, or another one there
 }
 
 // A Function is one C_ function.
@@ -50,6 +53,11 @@ type Arg struct {
 	Lower string // the same in lower case, as the wire protocol and the logs spell it
 	Field string // the field of the Go call that holds it, empty for lengths
 	Role  string // what it is for; README.md lists the roles
+
+	// How the text log shows it: as an argument, as a result, by which name; not at all where there is no name.
+	LogIn, LogOut bool
+	LogName       string
+	Secret        bool // a log shows no more of it than its length
 }
 
 // A Constant is a named value.
@@ -58,6 +66,14 @@ type Constant struct {
 	Value uint64
 	Type  string // the Go type in package ck
 	Alias bool   // another name is the usual one for the value
+}
+
+// An Attribute says how a log shows the value of an attribute.
+type Attribute struct {
+	Name  string // "CKA_LABEL", as logs have it
+	Value uint64
+	Kind  string // what the value is; README.md lists the kinds
+	Log   string // "printed" in text, "public" in other formats only, or "secret"
 }
 
 // A Struct is a C structure.
@@ -89,6 +105,7 @@ type MechanismParam struct {
 func Load() (*Spec, error) {
 	s := new(Spec)
 	for _, load := range []func(*Spec) error{loadFunctions, loadArguments, loadConstants, loadStructs, loadMechanisms,
+		loadAttributes, loadLogNames,
 		loadWire, loadWireMechanisms, loadWireAttributes} {
 		if err := load(s); err != nil {
 			return nil, err
@@ -140,7 +157,7 @@ func loadFunctions(s *Spec) error {
 }
 
 func loadArguments(s *Spec) error {
-	rs, err := rows("arguments.tsv", 7)
+	rs, err := rows("arguments.tsv", 9)
 	if err != nil {
 		return err
 	}
@@ -153,7 +170,13 @@ func loadArguments(s *Spec) error {
 		if n, err := strconv.Atoi(r[1]); err != nil || n != len(f.Args) {
 			return fmt.Errorf("arguments.tsv: %s %s has index %q, want %d", r[0], r[3], r[1], len(f.Args))
 		}
-		f.Args = append(f.Args, Arg{CType: r[2], Name: r[3], Lower: r[4], Field: r[5], Role: r[6]})
+		a := Arg{CType: r[2], Name: r[3], Lower: r[4], Field: r[5], Role: r[6], Secret: r[8] == "secret"}
+		how, name, _ := strings.Cut(r[7], ":")
+		a.LogIn, a.LogOut, a.LogName = how == "in" || how == "both", how == "out" || how == "both", name
+		if (a.LogIn || a.LogOut) != (name != "") {
+			return fmt.Errorf("arguments.tsv: %s %s is logged as %q", r[0], r[3], r[7])
+		}
+		f.Args = append(f.Args, a)
 	}
 	return nil
 }
@@ -169,6 +192,39 @@ func loadConstants(s *Spec) error {
 			return fmt.Errorf("constants.tsv: %s: %w", r[0], err)
 		}
 		s.Constants = append(s.Constants, Constant{Name: r[0], Value: v, Type: r[2], Alias: r[3] == "alias"})
+	}
+	return nil
+}
+
+func loadAttributes(s *Spec) error {
+	rs, err := rows("attributes.tsv", 4)
+	if err != nil {
+		return err
+	}
+	for i, r := range rs {
+		v, err := strconv.ParseUint(r[1], 0, 64)
+		if err != nil {
+			return fmt.Errorf("attributes.tsv: %s: %w", r[0], err)
+		}
+		if i > 0 && s.Attributes[i-1].Value >= v {
+			return fmt.Errorf("attributes.tsv: %s is not in its place", r[0])
+		}
+		s.Attributes = append(s.Attributes, Attribute{Name: r[0], Value: v, Kind: r[2], Log: r[3]})
+	}
+	return nil
+}
+
+func loadLogNames(s *Spec) error {
+	rs, err := rows("lognames.tsv", 3)
+	if err != nil {
+		return err
+	}
+	for _, r := range rs {
+		v, err := strconv.ParseUint(r[1], 0, 64)
+		if err != nil {
+			return fmt.Errorf("lognames.tsv: %s: %w", r[0], err)
+		}
+		s.LogNames = append(s.LogNames, Constant{Name: r[0], Value: v, Type: r[2]})
 	}
 	return nil
 }

@@ -36,10 +36,14 @@ struct bench_way {
 	void (*configure)(const char *, const char *, const char *, const char *, const char *);
 	CK_C_GetFunctionList proxy;
 	void *object; /* of the library, for dlsym */
+	CK_FUNCTION_LIST **(*load_all)(const char *reserved, int flags);
 };
 
 /* Before the root of a configuration (see bench_configure): the proxy module that has all its modules. */
 #define BENCH_PROXY "proxy:"
+
+/* The same: its first module, whose calls are logged; standard error becomes /dev/null. */
+#define BENCH_LOGGED "logged:"
 
 /* Has the library read its configuration from below root: system.conf, package/, system/ and so on. */
 void bench_configure(const struct bench_way *way, const char *root);

@@ -47,9 +47,24 @@ struct p11_record {
 	struct p11_table table;
 };
 
+/*
+ * What stands between a caller and the functions that it calls when these calls
+ * are logged (shim/log.c). Its table takes the place of the target's; owned by
+ * the shim, and lives as long as the process.
+ */
+struct p11_log {
+	struct p11_table table;   /* first: the stubs of log.S find the log by it */
+	struct p11_table *target; /* what does the calls; NULL while nothing is initialized */
+	uint64_t owner;           /* the caller's id in the engine, and above it the generation of the process that the id is of */
+	uint32_t parallel;        /* the target knows of C_GetFunctionStatus and C_CancelFunction */
+	size_t settings_len;
+	char *settings;           /* how the engine of a forked child goes on with it; behind the structure */
+};
+
 /* One module of a proxy instance. */
 struct p11_member {
 	struct p11_record *record;
+	struct p11_log *log; /* what logs the calls of the instance that go to the module, or NULL */
 	uint32_t managed; /* 0: the instance uses the module past all sharing, as its configuration wants */
 };
 
@@ -154,9 +169,19 @@ struct p11_host {
 	void (*handle_retire)(struct p11_handle *handle);
 	/* Opens (on is 1) or shuts the handle's plain stubs. */
 	void (*handle_state)(struct p11_handle *handle, int on);
-	/* Calls visit for each live handle, in no order. It belongs to a module (record) or is a proxy instance; the other is NULL. */
-	void (*handle_each)(void (*visit)(struct p11_handle *handle, struct p11_record *record, struct p11_proxy *proxy, void *data),
-	                    void *data);
+	/*
+	 * Calls visit for each live handle, in no order. It belongs to a module (record) or is a proxy instance; the other is
+	 * NULL. log is what logs its calls, or NULL.
+	 */
+	void (*handle_each)(void (*visit)(struct p11_handle *handle, struct p11_record *record, struct p11_proxy *proxy,
+	                                  struct p11_log *log, void *data), void *data);
+
+	/* A log for the caller with an id; NULL when memory is short. The settings are copied. */
+	struct p11_log *(*log_new)(uint32_t id, const char *settings, size_t len);
+	/* Gives a log that was inherited over a fork an id of this process. */
+	void (*log_renew)(struct p11_log *log, uint32_t id);
+	/* Has the calls of a new handle logged, before anybody has its list. */
+	void (*handle_log)(struct p11_handle *handle, struct p11_log *log);
 
 	/* The proxy module's own entry points, by which a module is recognized that would be the proxy again. */
 	void *own_entry;
@@ -194,6 +219,9 @@ struct p11_host {
 	P11_ENGINE_FUNCTION(unsigned long, proxy_load, (int major, int minor, void **list)) \
 	/* A call of a proxy instance that no table translates, by its place in the function list, with its arguments as words. */ \
 	P11_ENGINE_FUNCTION(unsigned long, call, (struct p11_handle *handle, int function, uintptr_t words[10])) \
+	/* A call that is logged: before it (a number, 0 for none), and after it. Only with the id that this process gave. */ \
+	P11_ENGINE_FUNCTION(uint32_t, log_begin, (uint32_t id, int function, uintptr_t words[10])) \
+	P11_ENGINE_FUNCTION(void, log_end, (uint32_t id, uint32_t number, uintptr_t words[10], unsigned long rv)) \
 	/* The registered (unmanaged, counted) modules of p11_kit_initialize_registered and friends. */ \
 	P11_ENGINE_FUNCTION(unsigned long, initialize_registered, (void)) \
 	P11_ENGINE_FUNCTION(unsigned long, finalize_registered, (void)) \

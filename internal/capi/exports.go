@@ -63,12 +63,16 @@ func p11mux_engine_start(host *C.struct_p11_host) C.int {
 }
 
 //export p11mux_engine_adopt
-func p11mux_engine_adopt(handle *C.struct_p11_handle, list unsafe.Pointer, p *C.struct_p11_proxy) {
+func p11mux_engine_adopt(handle *C.struct_p11_handle, list unsafe.Pointer, p *C.struct_p11_proxy, log *C.struct_p11_log) {
 	if p != nil {
 		adoptProxy(p)
-		return
+	} else {
+		it.AdoptHandle(engine.Handle(handle), list)
 	}
-	it.AdoptHandle(engine.Handle(handle), list)
+	if log != nil {
+		adoptLog(log)
+		C.p11_host_handle_log(handle, log)
+	}
 }
 
 // p11mux_engine_warm makes room on the goroutine that runs the calling thread's calls: a signal handler of the host that

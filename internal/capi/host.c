@@ -75,10 +75,25 @@ struct p11_record *p11_host_record_first(void)
 	return p11_engine_host->record_first();
 }
 
-static void adopt(struct p11_handle *handle, struct p11_record *record, struct p11_proxy *proxy, void *data)
+struct p11_log *p11_host_log_new(uint32_t id, const char *settings, size_t len)
+{
+	return p11_engine_host->log_new(id, settings, len);
+}
+
+void p11_host_log_renew(struct p11_log *log, uint32_t id)
+{
+	p11_engine_host->log_renew(log, id);
+}
+
+void p11_host_handle_log(struct p11_handle *handle, struct p11_log *log)
+{
+	p11_engine_host->handle_log(handle, log);
+}
+
+static void adopt(struct p11_handle *handle, struct p11_record *record, struct p11_proxy *proxy, struct p11_log *log, void *data)
 {
 	(void)data;
-	p11mux_engine_adopt(handle, record ? record->list : NULL, proxy);
+	p11mux_engine_adopt(handle, record ? record->list : NULL, proxy, log);
 }
 
 void p11_host_adopt_handles(void)

@@ -17,6 +17,9 @@ void p11_host_handle_state(struct p11_handle *handle, int on);
 struct p11_proxy *p11_host_proxy_new(const struct p11_member *members, size_t count, int major, int minor);
 int p11_host_proxy_prepare(struct p11_proxy *proxy);
 int p11_host_proxy_slots(struct p11_proxy *proxy, uint64_t room);
+struct p11_log *p11_host_log_new(uint32_t id, const char *settings, size_t len);
+void p11_host_log_renew(struct p11_log *log, uint32_t id);
+void p11_host_handle_log(struct p11_handle *handle, struct p11_log *log);
 /* offer.c */
 void p11_offer_make(void);
 const struct p11_offer *p11_offer_made(void);

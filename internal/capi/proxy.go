@@ -41,7 +41,12 @@ func adoptProxy(p *C.struct_p11_proxy) {
 	var members []engine.AdoptedMember
 	for i := range int(p.count) {
 		m := t.member(i)
-		members = append(members, engine.AdoptedMember{List: m.record.list, Managed: m.managed != 0})
+		member := engine.AdoptedMember{List: m.record.list, Managed: m.managed != 0}
+		if m.log != nil {
+			adoptLog(m.log)
+			member.Log = uint32(m.log.owner)
+		}
+		members = append(members, member)
 	}
 	it.AdoptProxy(engine.Handle(p.handle), members, ck.Version{Major: byte(p.major), Minor: byte(p.minor)}, t, known)
 }

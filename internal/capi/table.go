@@ -68,6 +68,15 @@ func (t *table) slot(id uint64) *C.struct_p11_slot {
 // member is one of the instance's modules.
 func (t *table) member(i int) *C.struct_p11_member { return &unsafe.Slice(t.p.members, t.p.count)[i] }
 
+// functions are what the stubs call of a module: its own, or those that log the calls.
+func (t *table) functions(i int) *C.struct_p11_table {
+	m := t.member(i)
+	if m.log != nil {
+		return &m.log.table
+	}
+	return &m.record.table
+}
+
 // Prepare makes room for sessions; false when there is no memory.
 func (t *table) Prepare() bool {
 	t.mu.Lock()
@@ -87,7 +96,7 @@ func (t *table) Slot(id ck.SlotID, member int, real ck.SlotID) {
 	e := t.slot(uint64(id))
 	e.record = record
 	atomic.StoreUint64(word(&e.real), uint64(real))
-	atomic.StoreUint64(word(&e.table), address(&record.table))
+	atomic.StoreUint64(word(&e.table), address(t.functions(member)))
 	if uint64(t.p.slots.count) < n {
 		atomic.StoreUint64(word(&t.p.slots.count), n)
 	}
@@ -110,7 +119,7 @@ func (t *table) Open(member int, real ck.SessionHandle, slot ck.SlotID) (ck.Sess
 	handle := uint64(t.p.serial)<<C.P11_SESSION_BITS | place
 	e := t.session(place)
 	atomic.StoreUint64(word(&e.real), uint64(real))
-	atomic.StoreUint64(word(&e.table), address(&t.member(member).record.table))
+	atomic.StoreUint64(word(&e.table), address(t.functions(member)))
 	atomic.StoreUint64(word(&e.slot), uint64(slot))
 	atomic.StoreUint64(word(&e.handle), handle)
 	return ck.SessionHandle(handle), true
@@ -125,7 +134,7 @@ func (t *table) Lookup(handle ck.SessionHandle) (member int, real ck.SessionHand
 		return 0, 0, 0, false
 	}
 	for i := range int(t.p.count) {
-		if &t.member(i).record.table == e.table {
+		if t.functions(i) == e.table {
 			return i, ck.SessionHandle(e.real), ck.SlotID(e.slot), true
 		}
 	}

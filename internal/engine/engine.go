@@ -51,6 +51,9 @@ type Host interface {
 	// NewHandle is nil, with a message, when there can be no more handles.
 	NewHandle(record unsafe.Pointer) Handle
 	RetireHandle(h Handle)
+	// LogHandle has the calls of a new handle logged, as those of the caller with this id; false where memory is short. An engine of a
+	// forked child gets the settings back, see [Engine.AdoptLog].
+	LogHandle(h Handle, id uint32, settings string) bool
 	SetState(h Handle, initialized bool)
 
 	// NewProxy is nil, with a message, when there can be no more instances of the proxy.
@@ -64,6 +67,7 @@ type Engine struct {
 	registry *registry.Registry
 	slots    *proxy.Slots // of all instances of the proxy
 	handles  sync.Map     // Handle -> *entry, of all handles that are not released
+	logs     logs
 
 	mu   sync.Mutex
 	lent map[*registry.Module]int // how often a module's own list is lent out; guarded by mu
@@ -140,7 +144,7 @@ func (e *Engine) Module(h Handle) module.Module {
 
 // list gives the caller's function list for a module that a reference is held to: a new managed one, or the module's own.
 // It is nil, and the reference is released, if there can be none.
-func (e *Engine) list(m *registry.Module, managed bool) unsafe.Pointer {
+func (e *Engine) list(m *registry.Module, managed bool, log *conf.Logging) unsafe.Pointer {
 	if !managed {
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -156,6 +160,7 @@ func (e *Engine) list(m *registry.Module, managed bool) unsafe.Pointer {
 		return nil
 	}
 	e.attach(h, m)
+	e.logHandle(h, log, moduleName(m))
 	return unsafe.Pointer(h)
 }
 
@@ -177,7 +182,7 @@ func (e *Engine) ModulesLoad(flags Flags) ([]unsafe.Pointer, ck.RV) {
 	}
 	lists := make([]unsafe.Pointer, 0, len(choices))
 	for i, c := range choices {
-		list := e.list(c.Module, c.Managed)
+		list := e.list(c.Module, c.Managed, c.Log)
 		if list == nil {
 			for _, rest := range choices[i+1:] {
 				e.registry.Release(rest.Module)
@@ -205,13 +210,13 @@ func (e *Engine) ModuleLoad(path string, flags Flags) (unsafe.Pointer, ck.RV) {
 		e.registry.Sweep()
 		return nil, ck.RVOf(err)
 	}
-	managed, err := e.registry.Single(m, e.query(flags))
+	managed, log, err := e.registry.Single(m, e.query(flags))
 	if err != nil {
 		e.registry.Release(m)
 		e.registry.Sweep()
 		return nil, ck.RVOf(err)
 	}
-	list := e.list(m, managed)
+	list := e.list(m, managed, log)
 	if list == nil {
 		e.registry.Sweep()
 		return nil, ck.CKR_HOST_MEMORY

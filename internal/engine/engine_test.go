@@ -129,6 +129,8 @@ type table struct{ proxy.Table }
 
 func (table) Prepare() bool { return true }
 
+func (table) LogMember(int, uint32, string) bool { return true }
+
 func (h *host) RetireHandle(gone Handle) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -139,6 +141,8 @@ func (h *host) RetireHandle(gone Handle) {
 	h.retired = append(h.retired, name)
 	delete(h.handles, gone)
 }
+
+func (h *host) LogHandle(Handle, uint32, string) bool { return true }
 
 func (h *host) SetState(of Handle, initialized bool) {
 	h.mu.Lock()

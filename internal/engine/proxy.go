@@ -22,6 +22,7 @@ type ProxyMember struct {
 type AdoptedMember struct {
 	List    unsafe.Pointer
 	Managed bool
+	Log     uint32 // the id of what logs the calls of it, or 0
 }
 
 // A KnownSlot is a slot id that the host remembers.
@@ -35,6 +36,8 @@ type ProxyTable interface {
 	proxy.Table
 	// Prepare makes room for sessions, and must come before the instance is initialized; false when there is no memory.
 	Prepare() bool
+	// LogMember has the calls logged that the stubs make of a module; it comes before anything is used. False where memory is short.
+	LogMember(member int, id uint32, settings string) bool
 }
 
 // instance is an instance of the proxy.
@@ -72,14 +75,37 @@ func (e *Engine) ProxyLoad(version ck.Version) (unsafe.Pointer, ck.RV) {
 		e.registry.Sweep()
 		return nil, ck.CKR_HOST_MEMORY
 	}
-	e.attachProxy(h, choices, version, table)
+	ids := make([]uint32, len(choices))
+	if how := e.registry.ProxyLog(query); how != nil {
+		e.logHandle(h, how, proxyName)
+	} else {
+		for i, c := range choices {
+			ids[i] = e.logMember(table, i, c)
+		}
+	}
+	e.attachProxy(h, choices, ids, version, table)
 	return unsafe.Pointer(h), ck.CKR_OK
+}
+
+// logMember has the calls logged that an instance makes of a module, and gives the id of the caller; 0 if they are not.
+func (e *Engine) logMember(table ProxyTable, i int, c registry.Choice) uint32 {
+	if c.Log == nil {
+		return 0
+	}
+	name := moduleName(c.Module)
+	id, settings := e.startLog(c.Log, name)
+	if id == 0 || table.LogMember(i, id, settings) {
+		return id
+	}
+	e.host.Message("the calls of module '" + name + "' are not logged: no memory")
+	return 0
 }
 
 // AdoptProxy takes in an instance that the process had before it was forked, and the slot ids that it knew. Whatever the
 // instance was in the parent, here it is not initialized.
 func (e *Engine) AdoptProxy(h Handle, members []AdoptedMember, version ck.Version, table ProxyTable, slots []KnownSlot) {
 	var choices []registry.Choice
+	var ids []uint32
 	for _, member := range members {
 		m := e.registry.Find(member.List)
 		if m == nil {
@@ -87,21 +113,22 @@ func (e *Engine) AdoptProxy(h Handle, members []AdoptedMember, version ck.Versio
 		}
 		e.registry.Hold(m)
 		choices = append(choices, registry.Choice{Module: m, Managed: member.Managed})
+		ids = append(ids, member.Log)
 	}
 	for _, slot := range slots {
 		if m := e.registry.Find(slot.List); m != nil {
 			e.slots.Adopt(m, slot.Real, slot.ID)
 		}
 	}
-	e.attachProxy(h, choices, version, table)
+	e.attachProxy(h, choices, ids, version, table)
 }
 
-// attachProxy makes the Go half of an instance. The references to the modules are the instance's, for as long as the
-// process lives.
-func (e *Engine) attachProxy(h Handle, choices []registry.Choice, version ck.Version, table ProxyTable) {
+// attachProxy makes the Go half of an instance; ids are those of the members whose calls are logged, and 0 for the others. The
+// references to the modules are the instance's, for as long as the process lives.
+func (e *Engine) attachProxy(h Handle, choices []registry.Choice, ids []uint32, version ck.Version, table ProxyTable) {
 	e.handles.Store(h, &entry{caller: &instance{proxy.New(proxy.Options{
 		Version:     version,
-		Members:     membersOf(choices),
+		Members:     e.membersOf(choices, ids),
 		Slots:       e.slots,
 		Table:       table,
 		Initialized: func(initialized bool) { e.host.SetState(h, initialized) },
@@ -111,11 +138,14 @@ func (e *Engine) attachProxy(h Handle, choices []registry.Choice, version ck.Ver
 	}), table}})
 }
 
-// membersOf makes members of a proxy.
-func membersOf(choices []registry.Choice) []proxy.Member {
+// membersOf makes members of a proxy; ids are as in attachProxy.
+func (e *Engine) membersOf(choices []registry.Choice, ids []uint32) []proxy.Member {
 	members := make([]proxy.Member, len(choices))
 	for i, c := range choices {
 		members[i] = proxy.Member{Key: c.Module, Name: c.Module.Name(), Module: view(c)}
+		if log := e.Logged(ids[i]); log != nil {
+			members[i].Module = log.Module(members[i].Module)
+		}
 		if config := c.Module.Config(); config != nil {
 			members[i].Critical = config.Critical()
 		}

@@ -68,7 +68,13 @@ func (e *Engine) ServeTokens(tokens []ServedToken, list unsafe.Pointer, in, out 
 				e.registry.Release(c.Module)
 			}
 		}()
-		members = membersOf(choices)
+		ids := make([]uint32, len(choices))
+		for i, c := range choices {
+			if c.Log != nil {
+				ids[i], _ = e.startLog(c.Log, moduleName(c.Module))
+			}
+		}
+		members = e.membersOf(choices, ids)
 	}
 	all := proxy.New(proxy.Options{
 		Version: ck.Version{Major: 3, Minor: 2}, Members: members, Message: e.host.Message, Describe: e.host.Describe, Pause: pause,

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/p11mux/p11mux/spec"
+import (
+	"strings"
+
+	"github.com/p11mux/p11mux/spec"
+)
 
 func cabiEncode(w *writer, s *spec.Spec) {
 	w.p("package cabi\n\nimport \"github.com/p11mux/p11mux/ck\"")
@@ -197,4 +201,44 @@ func storeArg(w *writer, i int, a spec.Arg) {
 	case "outlistmax":
 		w.p("rv = storeMax(rv, &%s, w[%d])", g, i+2)
 	}
+}
+
+// cabiResults writes what is the opposite of decode: it puts results into the memory of words that encode has made.
+func cabiResults(w *writer, s *spec.Spec) {
+	w.p("package cabi\n\nimport \"github.com/p11mux/p11mux/ck\"")
+	w.p("\n// results puts the results of a call that gave rv into memory.\nfunc (a *Arena) results(call ck.Call, w *Words, rv ck.RV) {\nswitch c := call.(type) {")
+	for _, f := range s.Functions {
+		var lines []string
+		for i, a := range f.Args {
+			if l := resultArg(i, a); l != "" {
+				lines = append(lines, l)
+			}
+		}
+		if len(lines) > 0 {
+			w.p("case *ck.%sCall:\n%s", f.GoName(), strings.Join(lines, "\n"))
+		}
+	}
+	w.p("}\n}")
+}
+
+func resultArg(i int, a spec.Arg) string {
+	g, n, m := "c."+a.Field, itoa(i), itoa(i+1)
+	switch a.Role {
+	case "outtemplate":
+		return "resultTemplate(rv, " + g + ", w[" + n + "])"
+	case "out", "outpointer":
+		return "if rv == ck.CKR_OK {\n*at[uint64](w[" + n + "]) = uint64(" + g + ")\n}"
+	case "outstruct", "inoutstruct":
+		t := goType(elem(a.CType))
+		return "if rv == ck.CKR_OK {\nin" + t + "(at[c" + t + "](w[" + n + "]), &" + g + ")\n}"
+	case "fillbytes":
+		return "if rv == ck.CKR_OK && w[" + n + "] != 0 {\ncopy(octets(w[" + n + "], len(" + g + ")), " + g + ")\n}"
+	case "outbytes", "outlist":
+		return "resultOut(rv, &" + g + ", w[" + n + "], w[" + m + "])"
+	case "outbytesopt":
+		return "if " + g + " != nil {\nresultOut(rv, " + g + ", w[" + n + "], w[" + m + "])\n}"
+	case "outlistmax":
+		return "resultOut(rv, &" + g + ", w[" + n + "], w[" + itoa(i+2) + "])"
+	}
+	return ""
 }

@@ -13,7 +13,7 @@ var layers = [][]string{
 	{"ck", "spec", "internal/testkit"},
 	{"module"},
 	{"module/moduletest", "uri", "conf", "internal/cabi", "internal/stream", "internal/turn"},
-	{"internal/native", "managed", "proxy", "filter", "rpc", "internal/softtoken"},
+	{"internal/native", "managed", "proxy", "calllog", "filter", "rpc", "internal/softtoken"},
 	{"registry"},
 	{"internal/engine", "internal/process"},
 	{"internal/capi"},
@@ -37,7 +37,7 @@ var outside = []string{"test", "bench", "demo"}
 var withC = []string{"cmd/engine", "internal/capi", "internal/native"}
 
 // withUnsafe are the packages that may import unsafe: they hold addresses of C memory.
-var withUnsafe = []string{"cmd/engine", "internal/capi", "internal/cabi", "internal/engine", "internal/native", "internal/stream", "registry"}
+var withUnsafe = []string{"calllog", "cmd/engine", "internal/capi", "internal/cabi", "internal/engine", "internal/native", "internal/stream", "registry"}
 
 // isOutside tells whether a package is in one of the trees outside.
 func isOutside(dir string) bool {
