@@ -327,6 +327,29 @@ func TestLogProxy(t *testing.T) {
 	}
 }
 
+// What clients elsewhere call is logged by the process that serves them.
+func TestLogServed(t *testing.T) {
+	for _, served := range [][]string{{"configured", "softhsm"}, {"tokens", "-", "pkcs11:token=token"}} {
+		c := newConsumer(t)
+		log := filepath.Join(c.dir, "log")
+		writeFile(t, filepath.Join(c.conf, "pkcs11.conf"), "log-calls: yes\nlog-format: json\nlog-file: "+log+"\n")
+		if r := c.remote(t, ours, served, append([]string{"--list-objects"}, login...)...); r.code != 0 {
+			t.Fatalf("%q: exit %d\n%s", served, r.code, r.stderr)
+		}
+		text, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var story []string
+		for _, e := range entries(t, string(text)) {
+			if e.Module == "softhsm" && e.Caller == "serve" {
+				story = append(story, e.Function+" "+e.Result)
+			}
+		}
+		contains(t, served[0], strings.Join(story, "\n"), "C_Initialize CKR_OK", "C_OpenSession CKR_OK", "C_Login CKR_OK", "C_GetAttributeValue CKR_OK")
+	}
+}
+
 // What tools do with known PINs, keys and data is in the log, and these are not, unless that is asked for.
 func TestLogSecrets(t *testing.T) {
 	const userPIN, officerPIN, newPIN, plaintext = "user-pin-8152", "officer-pin-9263", "new-pin-70417", "nobody may read this plaintext"

@@ -70,7 +70,7 @@ func p11mux_engine_adopt(handle *C.struct_p11_handle, list unsafe.Pointer, p *C.
 		it.AdoptHandle(engine.Handle(handle), list)
 	}
 	if log != nil {
-		adoptLog(log)
+		it.AdoptHandleLog(engine.Handle(handle), adoptLog(log))
 		C.p11_host_handle_log(handle, log)
 	}
 }

@@ -42,10 +42,11 @@ func (t *table) LogMember(i int, id uint32, settings string) bool {
 	return true
 }
 
-// adoptLog goes on with a log that the process had before it was forked.
-func adoptLog(log *C.struct_p11_log) {
+// adoptLog goes on with a log that the process had before it was forked, and gives its caller's id.
+func adoptLog(log *C.struct_p11_log) uint32 {
 	id := it.AdoptLog(C.GoStringN(log.settings, C.int(log.settings_len)))
 	C.p11_host_log_renew(log, C.uint32_t(id))
+	return id
 }
 
 //export p11mux_engine_log_begin

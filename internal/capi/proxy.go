@@ -43,8 +43,7 @@ func adoptProxy(p *C.struct_p11_proxy) {
 		m := t.member(i)
 		member := engine.AdoptedMember{List: m.record.list, Managed: m.managed != 0}
 		if m.log != nil {
-			adoptLog(m.log)
-			member.Log = uint32(m.log.owner)
+			member.Log = adoptLog(m.log)
 		}
 		members = append(members, member)
 	}

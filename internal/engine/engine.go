@@ -68,6 +68,7 @@ type Engine struct {
 	slots    *proxy.Slots // of all instances of the proxy
 	handles  sync.Map     // Handle -> *entry, of all handles that are not released
 	logs     logs
+	logged   sync.Map // Handle -> id of what logs its calls, of those that are logged
 
 	mu   sync.Mutex
 	lent map[*registry.Module]int // how often a module's own list is lent out; guarded by mu
@@ -233,6 +234,7 @@ func (e *Engine) Release(h Handle) {
 	if !live {
 		return // another thread was faster
 	}
+	e.logged.Delete(h)
 	entry := v.(*entry)
 	if err := entry.caller.Close(context.Background()); err != nil {
 		// The thread is inside the module's own C_Initialize or C_Finalize: it must stay loaded.

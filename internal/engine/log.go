@@ -74,8 +74,20 @@ func (e *Engine) logHandle(h Handle, how *conf.Logging, module string) {
 	if how == nil {
 		return
 	}
-	if id, settings := e.startLog(how, module); id != 0 && !e.host.LogHandle(h, id, settings) {
+	id, settings := e.startLog(how, module)
+	switch {
+	case id == 0:
+	case e.host.LogHandle(h, id, settings):
+		e.logged.Store(h, id)
+	default:
 		e.host.Message("the calls of module '" + module + "' are not logged: no memory")
+	}
+}
+
+// AdoptHandleLog has the calls of an adopted handle logged by what [Engine.AdoptLog] gave an id.
+func (e *Engine) AdoptHandleLog(h Handle, id uint32) {
+	if id != 0 {
+		e.logged.Store(h, id)
 	}
 }
 

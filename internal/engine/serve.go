@@ -16,9 +16,13 @@ import (
 // firstServed is the id of the first slot of tokens that are served by their URIs, as in the reference.
 const firstServed ck.SlotID = 17
 
-// executor is who executes calls for a function list: our own caller, or the functions of a list that is not ours.
+// executor is who executes calls for a function list: our own caller, logged if calls of the list are, or the functions of a list that
+// is not ours.
 func (e *Engine) executor(list unsafe.Pointer) module.Module {
 	if m := e.Module(Handle(list)); m != nil {
+		if id, ok := e.logged.Load(Handle(list)); ok {
+			return e.Logged(id.(uint32)).Module(m)
+		}
 		return m
 	}
 	return native.NewFunctions(list, native.ListBytes(list))

@@ -3,6 +3,7 @@
  *
  *   serve module FILE            a module
  *   serve managed FILE           the same, by a managed list
+ *   serve configured NAME        the same, of the configured module with a name
  *   serve forked FILE            the same in a child, of a host that uses the module itself
  *   serve token FILE LABEL       the tokens of a module with a label
  *   serve tokens FILE URI...     the tokens of a module that URIs name; of all modules if FILE is -
@@ -33,6 +34,21 @@ static CK_FUNCTION_LIST *managed_list(const char *file)
 	return list;
 }
 
+static CK_FUNCTION_LIST *configured_list(const char *name)
+{
+	CK_FUNCTION_LIST **all = p11_kit_modules_load(NULL, 0);
+
+	for (; all && *all; all++) {
+		char *of = p11_kit_module_get_name(*all);
+		bool same = of && strcmp(of, name) == 0;
+
+		free(of);
+		if (same)
+			return *all;
+	}
+	die("%s: %s", name, p11_kit_message());
+}
+
 static int serve_forked(const char *file)
 {
 	CK_FUNCTION_LIST *list = managed_list(file);
@@ -58,12 +74,14 @@ static int serve_forked(const char *file)
 int main(int argc, char **argv)
 {
 	if (argc < 3)
-		die("usage: serve module|managed|forked|token|tokens FILE ...");
+		die("usage: serve module|managed|configured|forked|token|tokens FILE ...");
 	use_conf();
 	if (strcmp(argv[1], "module") == 0)
 		return p11_kit_remote_serve_module(own_list(argv[2]), 0, 1);
 	if (strcmp(argv[1], "managed") == 0)
 		return p11_kit_remote_serve_module(managed_list(argv[2]), 0, 1);
+	if (strcmp(argv[1], "configured") == 0)
+		return p11_kit_remote_serve_module(configured_list(argv[2]), 0, 1);
 	if (strcmp(argv[1], "forked") == 0)
 		return serve_forked(argv[2]);
 	if (strcmp(argv[1], "token") == 0 && argc == 4) {
