@@ -12,7 +12,7 @@ import (
 
 var (
 	pictureLog = flag.String("log", "", "take the picture of this log, not of one that is made up")
-	picture    = flag.String("picture", "", "write the picture to this file: docs/trace.png was made so, of a log of GnuTLS and NSS in one process")
+	picture    = flag.String("picture", "", "write the picture to this file: docs/trace.png was made so, of the log of go test ./test -run TraceTogether -keep-trace")
 )
 
 // TestPicture takes the picture of a page that is in the documentation: a call is chosen, and its arguments are shown beside the timeline.

@@ -51,7 +51,7 @@ function histogram(f, first, last) {
 function scale(first, last) {
   const marks = [];
   for (let b = first; b <= last; b++) if (b % perDecade === 0) marks.push(span(10 ** (b / perDecade)).replace(/\.0+/, ""));
-  return marks.length > 1 ? `Durations, lines from ${marks[0]} to ${marks.at(-1)}` : marks.length ? "Durations, line at " + marks[0] : "Durations";
+  return marks.length > 1 ? `Lines from ${marks[0]} to ${marks.at(-1)}` : marks.length ? "Line at " + marks[0] : "Durations";
 }
 
 function showFunctions() {
