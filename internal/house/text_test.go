@@ -41,8 +41,9 @@ var unfinished = regexp.MustCompile(`\b(` + strings.Join([]string{"TO" + "DO", "
 
 func TestFinished(t *testing.T) {
 	// The tables in spec quote the standard, whose words are not ours.
+	// In the octets of a picture any word may come up.
 	match := func(path string) bool {
-		return !strings.HasPrefix(path, "spec/") && !strings.Contains(path, "testdata/")
+		return !strings.HasPrefix(path, "spec/") && !strings.Contains(path, "testdata/") && !ext(".png")(path)
 	}
 	each(t, match, func(s source) {
 		if strings.HasSuffix(s.path, "internal/house/text_test.go") {
