@@ -58,6 +58,12 @@ func (r *record) hexFlags(v uint64, set *flagSet) {
 	r.textFlags(v, set, " = ")
 }
 
+// address appends a member that is an address; in structures NULL is a number as well.
+func (r *record) address(name string, addr uintptr) {
+	r.field(name)
+	r.buf = appendHex(append(r.buf, "0x"...), uint64(addr))
+}
+
 func (r *record) textInitArgs(addr uintptr) {
 	if addr == 0 {
 		r.text("NULL")
@@ -66,12 +72,10 @@ func (r *record) textInitArgs(addr uintptr) {
 	c := at[cInitArgs](addr)
 	r.text("{")
 	for i, name := range [...]string{"CreateMutex", "DestroyMutex", "LockMutex", "UnlockMutex"} {
-		r.field(name)
-		r.buf = appendPointer(r.buf, c.functions[i])
+		r.address(name, c.functions[i])
 	}
 	r.flagsField(c.flags, &initFlags)
-	r.field("reserved")
-	r.buf = appendPointer(r.buf, c.reserved)
+	r.address("reserved", c.reserved)
 	r.text("\n      }")
 }
 
@@ -119,8 +123,7 @@ func (r *record) textStruct(k kind, addr uintptr) {
 		c := at[cAsyncData](addr)
 		r.field("ulVersion")
 		r.number(c.version)
-		r.field("pValue")
-		r.buf = appendPointer(r.buf, c.value)
+		r.address("pValue", c.value)
 		r.field("ulValue")
 		r.number(c.length)
 		r.field("hObject")

@@ -51,6 +51,7 @@ static CK_SLOT_INFO slot_info = {
 };
 static CK_SESSION_INFO session_info = { 9, CKS_RW_USER_FUNCTIONS, CKF_RW_SESSION | CKF_SERIAL_SESSION, 7 };
 static CK_MECHANISM_INFO mechanism_info = { 128, 4096, CKF_HW | CKF_ENCRYPT | CKF_SIGN | CKF_WRAP | CKF_DERIVE };
+static CK_C_INITIALIZE_ARGS init_args;
 static CK_BYTE iv[16] = { 1, 2, 3 };
 static CK_MECHANISM mechanisms[] = {
 	{ CKM_AES_CBC, iv, sizeof iv }, { CKM_RSA_PKCS, NULL, 0 }, { 0x80001234, NULL, 5 }, { CKM_CAST5_CBC, iv, 0 },
@@ -94,7 +95,10 @@ static int argument(char kind, enum way way, int which, CK_ULONG *w)
 	case 'u': w[0] = way == FINE ? CKU_USER : way == LONG ? CKU_CONTEXT_SPECIFIC : 9; return 1;
 	case 'y': w[0] = way == FINE; return 1;
 	case 'p': w[0] = null ? 0 : way == EMPTY ? 0x12 : (CK_ULONG)odd; return 1;
-	case 'a': w[0] = 0; return 1;
+	case 'a':
+		init_args.flags = way == FINE ? CKF_OS_LOCKING_OK : way == LONG ? CKF_LIBRARY_CANT_CREATE_OS_THREADS : 0;
+		w[0] = null ? 0 : (CK_ULONG)&init_args;
+		return 1;
 	case 'v': w[0] = null ? 0 : (CK_ULONG)(way == FINE ? "a label of a token              " : "short\0and hidden                "); return 1;
 	case 'm': w[0] = (CK_ULONG)&mechanisms[way % 4]; return 1; /* the reference cannot log NULL */
 	case 'h':
