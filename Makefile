@@ -13,8 +13,11 @@ LIB   := $(BUILD)/lib
 
 BIN     := $(BUILD)/bin
 LIBEXEC := $(BUILD)/libexec/p11mux
+MANUAL  := $(BUILD)/share
 
 CFLAGS  ?= -O2 -g
+# What is built does not depend on where.
+CFLAGS  += -ffile-prefix-map=$(CURDIR)=.
 CFLAGS  += -std=gnu11 -fPIC -fvisibility=hidden -Wall -Wextra -Werror -Iinclude -Ishim -Iinternal/capi
 LDFLAGS += -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--build-id
 
@@ -39,7 +42,7 @@ TOKEN_SOURCES := engine.c engine_file.c fork.c message.c softtoken.c
 TOKEN_OBJECTS := $(patsubst %,$(BUILD)/obj/token/%.o,$(TOKEN_SOURCES))
 
 .PHONY: all
-all: $(LIB)/libp11-kit.so $(LIB)/p11-kit-proxy.so $(LIB)/p11mux/engine.so $(LIB)/pkcs11/p11mux-softtoken.so $(LIB)/p11mux/softtoken-engine.so $(LIBEXEC)/enginecheck $(BIN)/p11mux $(BIN)/p11-kit
+all: $(LIB)/libp11-kit.so $(LIB)/p11-kit-proxy.so $(LIB)/p11mux/engine.so $(LIB)/pkcs11/p11mux-softtoken.so $(LIB)/p11mux/softtoken-engine.so $(LIBEXEC)/enginecheck $(BIN)/p11mux $(BIN)/p11-kit $(MANUAL)
 
 $(BUILD)/obj/%.o: shim/% $(C_HEADERS) Makefile
 	@mkdir -p $(@D)
@@ -97,6 +100,13 @@ $(LIBEXEC)/enginecheck: internal/doctor/enginecheck/enginecheck.c Makefile
 $(BIN)/p11mux: $(GO_FILES) $(CGO_FILES) $(C_HEADERS) $(TRACE_PAGE)
 	@mkdir -p $(@D)
 	CGO_ENABLED=1 CGO_CFLAGS="-O2 -g" $(GO) build -trimpath -ldflags "-s -w $(CONF_VARS)" -o $@ ./cmd/p11mux
+
+# Man pages and completions, made by the program from its commands.
+$(MANUAL): $(BIN)/p11mux
+	@rm -rf $@.new
+	$(BIN)/p11mux manual $@.new
+	@rm -rf $@
+	@mv $@.new $@
 
 # The name that scripts know it by.
 $(BIN)/p11-kit: $(BIN)/p11mux
@@ -170,11 +180,22 @@ API_VERSION := 0.26.4
 INCLUDEDIR  ?= $(PREFIX)/include
 # Where the library looks a module up that is configured by a relative path: package conf has the same default.
 MODULEDIR   ?= /usr/lib/$(shell $(CC) -print-multiarch)/pkcs11
+# Where man and the shells look. This is not DATADIR, the place of p11-kit's configuration.
+SHAREDIR    ?= $(PREFIX)/share
+USERUNITDIR ?= $(PREFIX)/lib/systemd/user
+
+# place puts a directory of the installation into a file that names it: $(call place,FROM,TO).
+define place
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@DATADIR@|$(or $(DATADIR),/usr/share)|' -e 's|@MODULEDIR@|$(MODULEDIR)|' -e 's|@VERSION@|$(API_VERSION)|' $(1) > $(BUILD)/placed
+	install -D -m 644 $(BUILD)/placed $(DESTDIR)$(2)
+	@rm $(BUILD)/placed
+endef
 
 # The bundled token is for demonstrations and stays where it was built.
 .PHONY: install
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/p11mux $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/p11mux $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit
 	install -m 755 $(LIB)/libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/libp11-kit.so.0
 	ln -sf libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/libp11-kit.so
 	ln -sf libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/p11-kit-proxy.so
@@ -184,7 +205,5 @@ install: all
 	install -m 755 $(BIN)/p11mux $(DESTDIR)$(PREFIX)/bin/p11mux
 	ln -sf p11mux $(DESTDIR)$(PREFIX)/bin/p11-kit
 	install -m 644 include/p11-kit/*.h $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit/
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		-e 's|@DATADIR@|$(or $(DATADIR),/usr/share)|' -e 's|@MODULEDIR@|$(MODULEDIR)|' -e 's|@VERSION@|$(API_VERSION)|' \
-		shim/p11-kit-1.pc.in > $(BUILD)/p11-kit-1.pc
-	install -m 644 $(BUILD)/p11-kit-1.pc $(DESTDIR)$(LIBDIR)/pkgconfig/p11-kit-1.pc
+	cd $(MANUAL) && find . -type f -exec install -D -m 644 {} $(abspath $(DESTDIR)/$(SHAREDIR))/{} \;
+	$(call place,shim/p11-kit-1.pc.in,$(LIBDIR)/pkgconfig/p11-kit-1.pc)
