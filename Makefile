@@ -99,7 +99,7 @@ $(LIBEXEC)/enginecheck: internal/doctor/enginecheck/enginecheck.c Makefile
 # The command line reads the same places of configuration as the library.
 $(BIN)/p11mux: $(GO_FILES) $(CGO_FILES) $(C_HEADERS) $(TRACE_PAGE)
 	@mkdir -p $(@D)
-	CGO_ENABLED=1 CGO_CFLAGS="-O2 -g" $(GO) build -trimpath -ldflags "-s -w $(CONF_VARS)" -o $@ ./cmd/p11mux
+	CGO_ENABLED=1 CGO_CFLAGS="-O2 -g" $(GO) build -trimpath -buildmode=pie -ldflags "-s -w $(CONF_VARS)" -o $@ ./cmd/p11mux
 
 # Man pages and completions, made by the program from its commands.
 $(MANUAL): $(BIN)/p11mux
@@ -158,7 +158,7 @@ check: all
 .PHONY: test
 test:
 	scripts/install-test-deps.sh
-	$(MAKE) all sanitized
+	$(MAKE) all sanitized deb chroot
 	$(MAKE) check
 	$(GO) test -count=1 -race $(TESTED)
 	CGO_ENABLED=0 $(GO) test -count=1 $(TESTED)
@@ -207,3 +207,23 @@ install: all
 	install -m 644 include/p11-kit/*.h $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit/
 	cd $(MANUAL) && find . -type f -exec install -D -m 644 {} $(abspath $(DESTDIR)/$(SHAREDIR))/{} \;
 	$(call place,shim/p11-kit-1.pc.in,$(LIBDIR)/pkgconfig/p11-kit-1.pc)
+
+# ---- Packages ----
+
+# The version is that of the last entry.
+VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
+
+# A package of Debian, by debhelper, in $(BUILD).
+.PHONY: deb
+deb: all
+	rm -rf $(BUILD)/deb
+	mkdir -p $(BUILD)/deb
+	cp -r debian $(BUILD)/deb/
+	cd $(BUILD)/deb && DEB_RULES_REQUIRES_ROOT=no debian/rules binary TOP=$(CURDIR) DEB_DIR=$(abspath $(BUILD))
+
+# A small system that the tests install the package into. It is made once, and as root.
+CHROOT := $(BUILD)/chroot.tar
+
+.PHONY: chroot
+chroot:
+	scripts/chroot.sh $(CHROOT)
