@@ -17,7 +17,8 @@ MANUAL  := $(BUILD)/share
 
 CFLAGS  ?= -O2 -g
 # What is built does not depend on where.
-CFLAGS  += -ffile-prefix-map=$(CURDIR)=.
+ANYWHERE := -ffile-prefix-map=$(CURDIR)=.
+CFLAGS  += $(ANYWHERE)
 CFLAGS  += -std=gnu11 -fPIC -fvisibility=hidden -Wall -Wextra -Werror -Iinclude -Ishim -Iinternal/capi
 LDFLAGS += -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--build-id
 
@@ -85,7 +86,7 @@ $(BUILD)/overlay/overlay.json: scripts/runtime-overlay.sh
 	GO=$(GO) scripts/runtime-overlay.sh $(BUILD)/overlay
 
 $(LIB)/p11mux/softtoken-engine.so: ENGINE_TAGS := -tags softtoken
-$(LIB)/p11mux/engine.so $(LIB)/p11mux/softtoken-engine.so: $(BUILD)/overlay/overlay.json $(GO_FILES) $(CGO_FILES) $(C_HEADERS)
+$(LIB)/p11mux/engine.so $(LIB)/p11mux/softtoken-engine.so: $(BUILD)/overlay/overlay.json $(GO_FILES) $(CGO_FILES) $(C_HEADERS) Makefile
 	@mkdir -p $(@D)
 	CGO_ENABLED=1 CGO_CFLAGS="-O2 -g" $(GO) build -trimpath $(ENGINE_TAGS) \
 		-overlay $(BUILD)/overlay/overlay.json -buildmode=c-shared -ldflags "$(ENGINE_LDFLAGS)" -o $@ ./cmd/engine
@@ -94,10 +95,10 @@ $(LIB)/p11mux/engine.so $(LIB)/p11mux/softtoken-engine.so: $(BUILD)/overlay/over
 # What a program in C sees of the library, for the doctor.
 $(LIBEXEC)/enginecheck: internal/doctor/enginecheck/enginecheck.c Makefile
 	@mkdir -p $(@D)
-	$(CC) -O2 -g -std=gnu11 -Wall -Wextra -Werror $(LDFLAGS) -o $@ $< -ldl
+	$(CC) -O2 -g $(ANYWHERE) -std=gnu11 -Wall -Wextra -Werror $(LDFLAGS) -o $@ $< -ldl
 
 # The command line reads the same places of configuration as the library.
-$(BIN)/p11mux: $(GO_FILES) $(CGO_FILES) $(C_HEADERS) $(TRACE_PAGE)
+$(BIN)/p11mux: $(GO_FILES) $(CGO_FILES) $(C_HEADERS) $(TRACE_PAGE) Makefile
 	@mkdir -p $(@D)
 	CGO_ENABLED=1 CGO_CFLAGS="-O2 -g" $(GO) build -trimpath -buildmode=pie -ldflags "-s -w $(CONF_VARS)" -o $@ ./cmd/p11mux
 

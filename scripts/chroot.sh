@@ -24,6 +24,6 @@ trap '$root rm -rf "$system"' EXIT
 $root debootstrap --variant=minbase --components="$components" --include=softhsm2,gnutls-bin,p11-kit,p11-kit-modules \
 	"$VERSION_CODENAME" "$system" "$mirror" >&2
 # Packages as they came are of no use any more.
-$root rm -rf "$system/var/cache/apt/archives"
+$root find "$system/var/cache/apt/archives" -type f -delete
 $root tar -C "$system" -cf - . > "$to.new"
 mv "$to.new" "$to"
