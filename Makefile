@@ -13,8 +13,12 @@ LIB   := $(BUILD)/lib
 
 BIN     := $(BUILD)/bin
 LIBEXEC := $(BUILD)/libexec/p11mux
+MANUAL  := $(BUILD)/share
 
 CFLAGS  ?= -O2 -g
+# What is built does not depend on where.
+ANYWHERE := -ffile-prefix-map=$(CURDIR)=.
+CFLAGS  += $(ANYWHERE)
 CFLAGS  += -std=gnu11 -fPIC -fvisibility=hidden -Wall -Wextra -Werror -Iinclude -Ishim -Iinternal/capi
 LDFLAGS += -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--build-id
 
@@ -39,7 +43,7 @@ TOKEN_SOURCES := engine.c engine_file.c fork.c message.c softtoken.c
 TOKEN_OBJECTS := $(patsubst %,$(BUILD)/obj/token/%.o,$(TOKEN_SOURCES))
 
 .PHONY: all
-all: $(LIB)/libp11-kit.so $(LIB)/p11-kit-proxy.so $(LIB)/p11mux/engine.so $(LIB)/pkcs11/p11mux-softtoken.so $(LIB)/p11mux/softtoken-engine.so $(LIBEXEC)/enginecheck $(BIN)/p11mux $(BIN)/p11-kit
+all: $(LIB)/libp11-kit.so $(LIB)/p11-kit-proxy.so $(LIB)/p11mux/engine.so $(LIB)/pkcs11/p11mux-softtoken.so $(LIB)/p11mux/softtoken-engine.so $(LIBEXEC)/enginecheck $(BIN)/p11mux $(BIN)/p11-kit $(MANUAL)
 
 $(BUILD)/obj/%.o: shim/% $(C_HEADERS) Makefile
 	@mkdir -p $(@D)
@@ -82,7 +86,7 @@ $(BUILD)/overlay/overlay.json: scripts/runtime-overlay.sh
 	GO=$(GO) scripts/runtime-overlay.sh $(BUILD)/overlay
 
 $(LIB)/p11mux/softtoken-engine.so: ENGINE_TAGS := -tags softtoken
-$(LIB)/p11mux/engine.so $(LIB)/p11mux/softtoken-engine.so: $(BUILD)/overlay/overlay.json $(GO_FILES) $(CGO_FILES) $(C_HEADERS)
+$(LIB)/p11mux/engine.so $(LIB)/p11mux/softtoken-engine.so: $(BUILD)/overlay/overlay.json $(GO_FILES) $(CGO_FILES) $(C_HEADERS) Makefile
 	@mkdir -p $(@D)
 	CGO_ENABLED=1 CGO_CFLAGS="-O2 -g" $(GO) build -trimpath $(ENGINE_TAGS) \
 		-overlay $(BUILD)/overlay/overlay.json -buildmode=c-shared -ldflags "$(ENGINE_LDFLAGS)" -o $@ ./cmd/engine
@@ -91,12 +95,19 @@ $(LIB)/p11mux/engine.so $(LIB)/p11mux/softtoken-engine.so: $(BUILD)/overlay/over
 # What a program in C sees of the library, for the doctor.
 $(LIBEXEC)/enginecheck: internal/doctor/enginecheck/enginecheck.c Makefile
 	@mkdir -p $(@D)
-	$(CC) -O2 -g -std=gnu11 -Wall -Wextra -Werror $(LDFLAGS) -o $@ $< -ldl
+	$(CC) -O2 -g $(ANYWHERE) -std=gnu11 -Wall -Wextra -Werror $(LDFLAGS) -o $@ $< -ldl
 
 # The command line reads the same places of configuration as the library.
-$(BIN)/p11mux: $(GO_FILES) $(CGO_FILES) $(C_HEADERS) $(TRACE_PAGE)
+$(BIN)/p11mux: $(GO_FILES) $(CGO_FILES) $(C_HEADERS) $(TRACE_PAGE) Makefile
 	@mkdir -p $(@D)
-	CGO_ENABLED=1 CGO_CFLAGS="-O2 -g" $(GO) build -trimpath -ldflags "-s -w $(CONF_VARS)" -o $@ ./cmd/p11mux
+	CGO_ENABLED=1 CGO_CFLAGS="-O2 -g" $(GO) build -trimpath -buildmode=pie -ldflags "-s -w $(CONF_VARS)" -o $@ ./cmd/p11mux
+
+# Man pages and completions, made by the program from its commands.
+$(MANUAL): $(BIN)/p11mux
+	@rm -rf $@.new
+	$(BIN)/p11mux manual $@.new
+	@rm -rf $@
+	@mv $@.new $@
 
 # The name that scripts know it by.
 $(BIN)/p11-kit: $(BIN)/p11mux
@@ -148,7 +159,7 @@ check: all
 .PHONY: test
 test:
 	scripts/install-test-deps.sh
-	$(MAKE) all sanitized
+	$(MAKE) all sanitized deb chroot
 	$(MAKE) check
 	$(GO) test -count=1 -race $(TESTED)
 	CGO_ENABLED=0 $(GO) test -count=1 $(TESTED)
@@ -170,11 +181,22 @@ API_VERSION := 0.26.4
 INCLUDEDIR  ?= $(PREFIX)/include
 # Where the library looks a module up that is configured by a relative path: package conf has the same default.
 MODULEDIR   ?= /usr/lib/$(shell $(CC) -print-multiarch)/pkcs11
+# Where man and the shells look. This is not DATADIR, the place of p11-kit's configuration.
+SHAREDIR    ?= $(PREFIX)/share
+USERUNITDIR ?= $(PREFIX)/lib/systemd/user
+
+# place puts a directory of the installation into a file that names it: $(call place,FROM,TO).
+define place
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@DATADIR@|$(or $(DATADIR),/usr/share)|' -e 's|@MODULEDIR@|$(MODULEDIR)|' -e 's|@VERSION@|$(API_VERSION)|' $(1) > $(BUILD)/placed
+	install -D -m 644 $(BUILD)/placed $(DESTDIR)$(2)
+	@rm $(BUILD)/placed
+endef
 
 # The bundled token is for demonstrations and stays where it was built.
 .PHONY: install
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/p11mux $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/p11mux $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit
 	install -m 755 $(LIB)/libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/libp11-kit.so.0
 	ln -sf libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/libp11-kit.so
 	ln -sf libp11-kit.so.0 $(DESTDIR)$(LIBDIR)/p11-kit-proxy.so
@@ -184,7 +206,25 @@ install: all
 	install -m 755 $(BIN)/p11mux $(DESTDIR)$(PREFIX)/bin/p11mux
 	ln -sf p11mux $(DESTDIR)$(PREFIX)/bin/p11-kit
 	install -m 644 include/p11-kit/*.h $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit/
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		-e 's|@DATADIR@|$(or $(DATADIR),/usr/share)|' -e 's|@MODULEDIR@|$(MODULEDIR)|' -e 's|@VERSION@|$(API_VERSION)|' \
-		shim/p11-kit-1.pc.in > $(BUILD)/p11-kit-1.pc
-	install -m 644 $(BUILD)/p11-kit-1.pc $(DESTDIR)$(LIBDIR)/pkgconfig/p11-kit-1.pc
+	cd $(MANUAL) && find . -type f -exec install -D -m 644 {} $(abspath $(DESTDIR)/$(SHAREDIR))/{} \;
+	$(call place,shim/p11-kit-1.pc.in,$(LIBDIR)/pkgconfig/p11-kit-1.pc)
+
+# ---- Packages ----
+
+# The version is that of the last entry.
+VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
+
+# A package of Debian, by debhelper, in $(BUILD).
+.PHONY: deb
+deb: all
+	rm -rf $(BUILD)/deb
+	mkdir -p $(BUILD)/deb
+	cp -r debian $(BUILD)/deb/
+	cd $(BUILD)/deb && DEB_RULES_REQUIRES_ROOT=no debian/rules binary TOP=$(CURDIR) DEB_DIR=$(abspath $(BUILD))
+
+# A small system that the tests install the package into. It is made once, and as root.
+CHROOT := $(BUILD)/chroot.tar
+
+.PHONY: chroot
+chroot:
+	scripts/chroot.sh $(CHROOT)

@@ -34,6 +34,12 @@ valgrind                  watches what those do to memory
 ca-certificates           certificates for the trust module
 default-jre-headless      keytool, a consumer on the provider of Java
 chromium                  shows the page of trace report, for test/browser
+mandoc                    reads man pages
+bash-completion           has bash read completions from where they are installed
+zsh                       completes too
+fish                      completes too
+debhelper                 builds the package
+debootstrap               makes the small system that the package is installed into
 util-linux                unshare and mount, for programs that are to see another system; as an ordinary user too
 '
 

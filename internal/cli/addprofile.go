@@ -19,6 +19,7 @@ func addProfileVerb() *verb {
 		kit:     kitUsage{short: "Add PKCS#11 profile to the token", usage: "add-profile --profile=<...> [--login] [--provider=<...>] pkcs11:token=<...>"},
 		options: withProvider | withLogin,
 		flags:   profile.register,
+		values:  map[string][]string{"profile": profileNicks()},
 		run: func(j *job) error {
 			if err := profile.given(); err != nil {
 				return err

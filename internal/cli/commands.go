@@ -45,5 +45,6 @@ func Commands(name string) *cobra.Command {
 	for _, v := range verbs() {
 		root.AddCommand(v.command())
 	}
+	root.AddCommand(manualCommand())
 	return root
 }

@@ -17,6 +17,7 @@ func deleteProfileVerb() *verb {
 		kit:     kitUsage{short: "Delete PKCS#11 profile from the token", usage: "delete-profile --profile=<...> [--login] [--provider=<...>] pkcs11:token=<...>"},
 		options: withProvider | withLogin,
 		flags:   profile.register,
+		values:  map[string][]string{"profile": profileNicks()},
 		run: func(j *job) error {
 			if err := profile.given(); err != nil {
 				return err

@@ -37,6 +37,7 @@ key is on secp256r1 and an EdDSA key on ed25519.`,
 		kit: kitUsage{short: "Generate key-pair on a PKCS#11 token",
 			usage: "generate-keypair [--label=<...>] [--id=<...>] --type=<algorithm> {--bits=<...>|--curve=<...>} [--login] [--provider=<...>] pkcs11:token=<...>"},
 		options: withProvider | withLogin | withJSON,
+		values:  map[string][]string{"type": {"rsa", "ecdsa", "eddsa"}, "curve": curveNames()},
 		flags: func(fs *pflag.FlagSet) {
 			fs.StringVarP(&g.typ, "type", "t", "", "type of keys: rsa, ecdsa or eddsa")
 			fs.StringVarP(&g.bits, "bits", "b", "", "number of bits of an RSA key")

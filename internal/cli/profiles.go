@@ -71,6 +71,17 @@ func (p *profileFlag) Set(text string) error {
 	return nil
 }
 
+// profileNicks are the names that the option takes, as p11-kit writes them.
+func profileNicks() []string {
+	var nicks []string
+	for _, known := range profileNames {
+		if known.id != ck.CKP_INVALID_ID && known.id != ck.CKP_VENDOR_DEFINED {
+			nicks = append(nicks, nick(known.name, known.id))
+		}
+	}
+	return nicks
+}
+
 func (p *profileFlag) register(fs *pflag.FlagSet) {
 	fs.VarP(p, "profile", "p", "the profile: a name such as baseline-provider, or a number")
 }

@@ -23,6 +23,7 @@ type verb struct {
 	kit     kitUsage
 	options options
 	flags   func(*pflag.FlagSet) // what is the command's own; may be nil
+	values  map[string][]string  // of flags that have one of a few; shells offer them
 	run     func(*job) error
 }
 
@@ -94,8 +95,14 @@ func (v *verb) command() *cobra.Command {
 	} else if v.operand != "" {
 		use += " " + v.operand
 	}
-	cmd := &cobra.Command{Use: use, Short: v.short, Long: v.long, Example: v.example}
+	// A shell offers no files where a URI belongs.
+	cmd := &cobra.Command{Use: use, Short: v.short, Long: v.long, Example: v.example, ValidArgsFunction: cobra.NoFileCompletions}
 	j := newJob(v, false, cmd.Flags())
+	for flag, values := range v.values {
+		if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+			panic(err) // the option is not there: it is us who are wrong
+		}
+	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		j.in, j.out, j.err = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 		if err := j.operands(args); err != nil {

@@ -18,7 +18,7 @@ var layers = [][]string{
 	{"internal/engine", "internal/process"},
 	{"internal/capi"},
 	{"."},
-	{"internal/trace", "internal/launch"},
+	{"internal/trace", "internal/launch", "internal/manual"},
 	{"internal/doctor"},
 	{"internal/cli"},
 	{"cmd/engine", "cmd/p11mux"},

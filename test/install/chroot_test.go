@@ -1,0 +1,117 @@
+package install
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/p11mux/p11mux/internal/testkit"
+)
+
+// enter runs the program of sh that it reads in the small system, unpacked where nobody else sees it. All of it is in memory, and gone
+// with the process.
+const enter = `set -e
+archive=$1 system=$2
+shift 2
+mount -t tmpfs system "$system"
+tar -C "$system" -xpf "$archive"
+mount -t proc proc "$system/proc"
+cp "$@" "$system/root/"
+exec chroot "$system" /usr/bin/env -i HOME=/root TERM=dumb PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+	DEBIAN_FRONTEND=noninteractive LANG=C sh -c 'cd; exec sh -s'
+`
+
+// inChroot runs a program of sh there, with these files in its directory, and gives what it prints.
+func inChroot(t *testing.T, script string, with ...string) string {
+	t.Helper()
+	archive := filepath.Join(buildDir(t), "chroot.tar")
+	if _, err := os.Stat(archive); err != nil {
+		t.Fatalf("%v: run make chroot", err)
+	}
+	args := append([]string{"unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", enter, "enter", archive, t.TempDir()}, with...)
+	if os.Getuid() != 0 {
+		args = append([]string{"sudo"}, args...)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stdin = strings.NewReader(script)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
+}
+
+// debian is the package.
+func debian(t *testing.T) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(buildDir(t), "p11mux_*_amd64.deb"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("packages %v, %v: run make deb", found, err)
+	}
+	return found[0]
+}
+
+// TestInstallDocument does what docs/install.md says, from the first line to the last, on a system that has the package and nothing else
+// of ours, and compares what is printed.
+func TestInstallDocument(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root(t), "docs/install.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := testkit.Console(string(text))
+	if len(steps) < 20 {
+		t.Fatalf("the document has %d commands: %+v", len(steps), steps)
+	}
+	results := testkit.Results(inChroot(t, testkit.Script(steps), debian(t)), len(steps))
+	for i, r := range results {
+		s := steps[i]
+		// The doctor's status tells of findings, which the small system has: there are no NSS databases.
+		failed := r.Status != 0 && (s.Command != "p11mux doctor" || r.Status != 1)
+		if failed || !testkit.Printed(s.Output, r.Output) {
+			t.Errorf("docs/install.md:%d: %s\nstatus %d, prints\n%s\nthe document says\n%s", s.Line, s.Command, r.Status, r.Output, s.Output)
+		}
+	}
+	if len(results) != len(steps) {
+		t.Errorf("ran %d of %d commands", len(results), len(steps))
+	}
+}
+
+// TestPackageLeavesNothing turns everything on and purges the package without turning it off: what is p11-kit's is as it was.
+func TestPackageLeavesNothing(t *testing.T) {
+	const p11tool = "ldd /usr/bin/p11tool | grep -o '/.*libp11-kit.so.0'"
+	steps := []testkit.Step{
+		{Command: "cd /usr/lib/x86_64-linux-gnu; find / -xdev | sort > /tmp/before"},
+		{Command: "dpkg -i ~/p11mux_*.deb > /tmp/out"},
+		// Neither a file of another package nor what the linker finds has changed.
+		{Command: "dpkg --verify libp11-kit0 p11-kit p11-kit-modules"},
+		{Command: p11tool, Output: "/lib/x86_64-linux-gnu/libp11-kit.so.0"},
+		{Command: "p11mux --help | head -1", Output: "Share PKCS#11 modules, and see what is done with them"},
+		{Command: "dpkg --verify p11mux"},
+
+		{Command: "echo /usr/lib/p11mux/lib > /etc/ld.so.conf.d/000-p11mux.conf; ldconfig; " + p11tool, Output: "/usr/lib/p11mux/lib/libp11-kit.so.0"},
+		{Command: "dpkg-divert --local --rename --add $PWD/p11-kit-proxy.so", Output: "Adding ..."},
+		{Command: "ln -s /usr/lib/p11mux/lib/p11-kit-proxy.so ."},
+		{Command: "softhsm2-util --module $PWD/p11-kit-proxy.so --show-slots", Output: "...\n...Manufacturer ID:  SoftHSM project ...\n..."},
+		// The new one takes the old one's place, with everything on.
+		{Command: "dpkg -i ~/p11mux_*.deb > /tmp/out; readlink p11-kit-proxy.so", Output: "/usr/lib/p11mux/lib/p11-kit-proxy.so"},
+
+		{Command: "dpkg --purge p11mux > /tmp/out"},
+		{Command: p11tool, Output: "/lib/x86_64-linux-gnu/libp11-kit.so.0"},
+		{Command: "readlink p11-kit-proxy.so", Output: "libp11-kit.so.0..."},
+		{Command: "dpkg-divert --list '*p11-kit-proxy*'"},
+		{Command: "dpkg --verify"},
+		{Command: "rm /etc/ld.so.conf.d/000-p11mux.conf; find / -xdev | sort > /tmp/after"},
+		{Command: "diff /tmp/before /tmp/after | grep p11; true"},
+	}
+	results := testkit.Results(inChroot(t, testkit.Script(steps), debian(t)), len(steps))
+	for i, r := range results {
+		if s := steps[i]; r.Status != 0 || !testkit.Printed(s.Output, r.Output) {
+			t.Errorf("%s\nstatus %d, prints\n%s\nwant\n%s", s.Command, r.Status, r.Output, s.Output)
+		}
+	}
+	if len(results) != len(steps) {
+		t.Errorf("ran %d of %d commands", len(results), len(steps))
+	}
+}
