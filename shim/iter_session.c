@@ -103,6 +103,10 @@ static CK_RV make_template(P11KitIter *iter, size_t *len)
 	for (size_t i = 0; i < filters->attributes_len; i++)
 		if (!p11_uri_find_attribute(uri, filters->attributes[i].type))
 			iter->template[(*len)++] = filters->attributes[i];
+	/* Modules read as many bytes as are announced. */
+	for (size_t i = 0; i < *len; i++)
+		if (!iter->template[i].pValue && iter->template[i].ulValueLen != 0)
+			return CKR_ATTRIBUTE_VALUE_INVALID;
 	return CKR_OK;
 }
 

@@ -65,6 +65,8 @@ P11_EXPORT int p11_kit_remote_serve_tokens(const char **tokens, size_t n_tokens,
 	p11_return_val_if_fail(n_tokens > 0, 2);
 	for (size_t i = 0; i < n_tokens; i++)
 		p11_return_val_if_fail(tokens[i] != NULL, 2);
+	p11_return_val_if_fail(in_fd >= 0, 2);
+	p11_return_val_if_fail(out_fd >= 0, 2);
 	p11_message_clear();
 	const struct p11_engine *engine = p11_engine_get();
 	P11KitUri **uris = calloc(n_tokens, sizeof *uris);

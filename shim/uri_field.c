@@ -94,17 +94,20 @@ static struct p11_uri_query *find(const P11KitUri *uri, const char *name)
 
 bool p11_uri_add_query(P11KitUri *uri, const char *name, size_t name_len, const char *value, size_t value_len)
 {
-	struct p11_uri_query *queries = reallocarray(uri->queries, uri->queries_len + 1, sizeof *queries);
-	if (!queries)
-		return false;
-	uri->queries = queries;
+	/* There is room up to the next power of two: not every malloc makes an array longer without copying all of it. */
+	if ((uri->queries_len & (uri->queries_len - 1)) == 0) {
+		struct p11_uri_query *queries = reallocarray(uri->queries, uri->queries_len ? 2 * uri->queries_len : 1, sizeof *queries);
+		if (!queries)
+			return false;
+		uri->queries = queries;
+	}
 	struct p11_uri_query query = { strndup(name, name_len), strndup(value, value_len) };
 	if (!query.name || !query.value) {
 		free(query.name);
 		p11_uri_wipe_text(query.value);
 		return false;
 	}
-	queries[uri->queries_len++] = query;
+	uri->queries[uri->queries_len++] = query;
 	return true;
 }
 

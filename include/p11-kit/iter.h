@@ -99,7 +99,8 @@ void p11_kit_iter_add_callback(P11KitIter *iter, p11_kit_iter_callback callback,
  * Has the iterator find only objects with these attributes too, which are
  * copied. One of a type that the URI or a former filter has takes its place. Not
  * while the iterator is begun. A value that cannot be copied makes each iteration
- * fail: CKR_HOST_MEMORY, or CKR_ATTRIBUTE_VALUE_INVALID without a length.
+ * fail: CKR_HOST_MEMORY; or CKR_ATTRIBUTE_VALUE_INVALID for a value without a
+ * length, or a length without a value, also in an attribute of the URI.
  */
 void p11_kit_iter_add_filter(P11KitIter *iter, CK_ATTRIBUTE *matching, CK_ULONG count);
 

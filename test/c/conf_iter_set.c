@@ -331,6 +331,8 @@ static void iter_null(void)
 {
 	P11KitIter *iter = iter_for(NULL, 0);
 	CK_ATTRIBUTE bad = { CKA_LABEL, "label", CK_UNAVAILABLE_INFORMATION };
+	CK_ATTRIBUTE no_value = { CKA_CLASS, NULL, sizeof(CK_OBJECT_CLASS) };
+	P11KitUri *uri = p11_kit_uri_new();
 
 	script_reset();
 	script.objects = 1;
@@ -366,6 +368,18 @@ static void iter_null(void)
 	p11_kit_iter_begin_with(iter, &scripted, 0, 44);
 	out_rv("filter-length", p11_kit_iter_next(iter));
 	p11_kit_iter_free(iter);
+	/* Nor has one a value that says a length only: modules would read it. */
+	iter = iter_for(NULL, 0);
+	p11_kit_iter_add_filter(iter, &no_value, 1);
+	p11_kit_iter_begin_with(iter, &scripted, 0, 44);
+	out_rv("filter-value", p11_kit_iter_next(iter));
+	p11_kit_iter_free(iter);
+	must(p11_kit_uri_set_attribute(uri, &no_value) == P11_KIT_URI_OK);
+	iter = p11_kit_iter_new(uri, 0);
+	p11_kit_iter_begin_with(iter, &scripted, 0, 44);
+	out_rv("uri-value", p11_kit_iter_next(iter));
+	p11_kit_iter_free(iter);
+	p11_kit_uri_free(uri);
 }
 
 const struct check iter_set_checks[] = {

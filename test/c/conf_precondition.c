@@ -40,7 +40,9 @@ static const char *uri = "pkcs11:";
 	EACH(p11_kit_remote_serve_token, p11_kit_remote_serve_token(NULL, &served, 0, 1)) \
 	EACH(p11_kit_remote_serve_token_2, p11_kit_remote_serve_token((list_t)&served, NULL, 0, 1)) \
 	EACH(p11_kit_remote_serve_tokens, p11_kit_remote_serve_tokens(NULL, 1, NULL, 0, 1)) \
-	EACH(p11_kit_remote_serve_tokens_2, p11_kit_remote_serve_tokens(&uri, 0, NULL, 0, 1))
+	EACH(p11_kit_remote_serve_tokens_2, p11_kit_remote_serve_tokens(&uri, 0, NULL, 0, 1)) \
+	EACH(p11_kit_remote_serve_tokens_in, p11_kit_remote_serve_tokens(&uri, 1, NULL, -1, 1)) \
+	EACH(p11_kit_remote_serve_tokens_out, p11_kit_remote_serve_tokens(&uri, 1, NULL, 0, -1))
 
 static void precondition_results(void)
 {
