@@ -101,9 +101,7 @@ func (r *Registry) configured(config *conf.Config, mc *conf.Module, q Query) (*M
 		if managed, _ := config.Managed(mc); !managed || q.Unmanaged {
 			return nil, nil // a remote module has no function list of its own to give out
 		}
-		text := "remote not supported: " + address
-		tell(text)
-		return nil, loadError(ck.CKR_GENERAL_ERROR, text)
+		return r.openRemote(mc, address, q)
 	}
 	path, ok := mc.Path(config.Paths.ModuleDir)
 	if !ok {
@@ -161,7 +159,7 @@ func (r *Registry) ProxyLog(q Query) *conf.Logging {
 func (r *Registry) Single(m *Module, q Query) (managed bool, log *conf.Logging, err error) {
 	config := m.Config()
 	if q.Trusted && (config == nil || !config.Trusted()) {
-		text := m.native.Path() + ": the module is not configured with trust-policy"
+		text := m.Path() + ": the module is not configured with trust-policy"
 		r.tell(q)(text)
 		return false, nil, loadError(ck.CKR_GENERAL_ERROR, text)
 	}

@@ -149,13 +149,7 @@ FROM_STUB CK_RV p11_proxy_get_session_info(CK_SESSION_HANDLE session, CK_SESSION
 	CK_SLOT_ID slot = __atomic_load_n(&entry->slot, __ATOMIC_ACQUIRE);
 	if (__atomic_load_n(&entry->handle, __ATOMIC_ACQUIRE) != session)
 		return CKR_SESSION_HANDLE_INVALID;
-	/* A function that logs finds out for whom by its table. */
-	void *function = table->functions[FUNCTION_C_GetSessionInfo];
-	CK_RV rv;
-	if (function == p11_log_functions[FUNCTION_C_GetSessionInfo])
-		rv = p11_log_next(table, FUNCTION_C_GetSessionInfo, (uintptr_t[10]){ real, (uintptr_t)info });
-	else
-		rv = ((CK_C_GetSessionInfo)function)(real, info);
+	CK_RV rv = p11_table_call(table, FUNCTION_C_GetSessionInfo, (uintptr_t[10]){ real, (uintptr_t)info });
 	if (rv == CKR_OK && info)
 		info->slotID = slot;
 	return rv;
