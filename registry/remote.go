@@ -48,6 +48,22 @@ func (r *Registry) openRemote(mc *conf.Module, text string, q Query) (*Module, e
 	return m, nil
 }
 
+// Client makes a remote module that no configuration names and that is shared with nobody, of the server at an address. It must be
+// released.
+func (r *Registry) Client(name, address string) (*Module, error) {
+	mc := &conf.Module{Name: name, Options: conf.Options{{Key: "remote", Value: address}}}
+	parsed, err := transport.Parse(address)
+	if err != nil {
+		return nil, loadError(ck.CKR_GENERAL_ERROR, err.Error())
+	}
+	m, err := r.addRemote(mc, address, parsed, 0)
+	if err != nil {
+		return nil, err
+	}
+	r.configure(m, mc, Query{})
+	return m, nil
+}
+
 // holdRemote finds the module, or takes it in.
 func (r *Registry) holdRemote(mc *conf.Module, text string, address *transport.Address, timeout time.Duration) (*Module, error) {
 	r.mu.Lock()
@@ -58,6 +74,18 @@ func (r *Registry) holdRemote(mc *conf.Module, text string, address *transport.A
 			return m, nil
 		}
 	}
+	return r.addRemoteLocked(mc, text, address, timeout)
+}
+
+// addRemote takes in another remote module, and holds a reference to it.
+func (r *Registry) addRemote(mc *conf.Module, text string, address *transport.Address, timeout time.Duration) (*Module, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.addRemoteLocked(mc, text, address, timeout)
+}
+
+// addRemoteLocked is addRemote for who holds the lock.
+func (r *Registry) addRemoteLocked(mc *conf.Module, text string, address *transport.Address, timeout time.Duration) (*Module, error) {
 	m := r.newRemote(mc, text, address, timeout)
 	m.refs = 1
 	if r.host().Loaded != nil {

@@ -229,6 +229,8 @@ struct p11_host {
 	P11_ENGINE_FUNCTION(void, log_end, (uint32_t id, uint32_t number, uintptr_t words[10], unsigned long rv)) \
 	/* A call of a remote module, in the same way as call. */ \
 	P11_ENGINE_FUNCTION(unsigned long, remote_call, (struct p11_record *record, int function, uintptr_t words[10])) \
+	/* A new function list of the client module; address is where the server is if the environment does not say it, or NULL. */ \
+	P11_ENGINE_FUNCTION(unsigned long, client_load, (char *address, void **list)) \
 	/* The registered (unmanaged, counted) modules of p11_kit_initialize_registered and friends. */ \
 	P11_ENGINE_FUNCTION(unsigned long, initialize_registered, (void)) \
 	P11_ENGINE_FUNCTION(unsigned long, finalize_registered, (void)) \

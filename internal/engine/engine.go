@@ -118,7 +118,9 @@ func (e *Engine) Remote(record unsafe.Pointer) module.Module {
 }
 
 // AdoptRemote takes in a remote module that the process had before it was forked.
-func (e *Engine) AdoptRemote(config *conf.Module, record unsafe.Pointer) { e.registry.AdoptRemote(config, record) }
+func (e *Engine) AdoptRemote(config *conf.Module, record unsafe.Pointer) {
+	e.registry.AdoptRemote(config, record)
+}
 
 // AdoptModule takes in a module that the process had before it was forked.
 func (e *Engine) AdoptModule(m *native.Module, config *conf.Module, record unsafe.Pointer) {
