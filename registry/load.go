@@ -5,6 +5,7 @@ import (
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/conf"
+	"github.com/p11mux/p11mux/internal/native"
 )
 
 // Query says which of the configured modules are wanted.
@@ -106,6 +107,11 @@ func (r *Registry) configured(config *conf.Config, mc *conf.Module, q Query) (*M
 	path, ok := mc.Path(config.Paths.ModuleDir)
 	if !ok {
 		return nil, nil
+	}
+	if address, ok := mc.Options.Get("server-address"); ok {
+		if forget, ok := native.TellServer(path, address); ok {
+			defer forget()
+		}
 	}
 	m, err := r.open(path, tell)
 	if err != nil {
