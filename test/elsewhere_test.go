@@ -1,0 +1,46 @@
+package test
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// p11mux is the path of the command.
+func p11mux(t testing.TB) string { return filepath.Join(buildDir(t), "bin", "p11mux") }
+
+// elsewhere has the token's module "softhsm" be at the other end of a program, which tells its process id.
+func (tok token) elsewhere(t testing.TB, program string) {
+	t.Helper()
+	writeFile(t, filepath.Join(tok.conf, "modules", "softhsm.module"),
+		"remote: |sh -c 'echo $$ >> "+tok.conf+"/pids; exec "+program+" remote "+softhsm(t)+"'\n")
+}
+
+// withElsewhere is withToken with the token elsewhere.
+func withElsewhere(t *testing.T, c *command) {
+	tok := newToken(t)
+	tok.elsewhere(t, p11mux(t))
+	c.conf, c.env = tok.conf, tok.env
+}
+
+// withOldElsewhere is the same with the reference's program.
+func withOldElsewhere(t *testing.T, c *command) {
+	tok := newToken(t)
+	tok.elsewhere(t, "p11-kit")
+	c.conf, c.env = tok.conf, tok.env
+}
+
+// TestElsewhere runs hosts whose module is at the other end of a connection, which goes wrong in all ways.
+func TestElsewhere(t *testing.T) {
+	runCases(t, program(t, "elsewhere", "token.c"), withElsewhere)
+}
+
+// TestElsewhereFork runs hosts that fork with such a module.
+func TestElsewhereFork(t *testing.T) {
+	runCases(t, program(t, "fork", "fork_busy.c", "token.c"), withElsewhere)
+}
+
+// TestElsewhereIter iterates the objects of such a module, also by the reference's program.
+func TestElsewhereIter(t *testing.T) {
+	t.Run("ours", func(t *testing.T) { runCases(t, program(t, "iter", "token.c"), withElsewhere) })
+	t.Run("reference", func(t *testing.T) { runCases(t, program(t, "iter", "token.c"), withOldElsewhere) })
+}
