@@ -34,13 +34,14 @@ func TestElsewhere(t *testing.T) {
 	runCases(t, program(t, "elsewhere", "token.c"), withElsewhere)
 }
 
-// TestElsewhereFork runs hosts that fork with such a module.
+// TestElsewhereFork runs hosts that fork with such a module. It has no file, which one of them asks for; and another one starts more
+// SoftHSMs at once than can share a directory.
 func TestElsewhereFork(t *testing.T) {
-	runCases(t, program(t, "fork", "fork_busy.c", "token.c"), withElsewhere)
+	runCases(t, program(t, "fork", "fork_busy.c", "token.c"), withElsewhere, "ask", "many")
 }
 
-// TestElsewhereIter iterates the objects of such a module, also by the reference's program.
+// TestElsewhereIter iterates the objects of such a module, also by the reference's program. One of the hosts loads it by its file.
 func TestElsewhereIter(t *testing.T) {
-	t.Run("ours", func(t *testing.T) { runCases(t, program(t, "iter", "token.c"), withElsewhere) })
-	t.Run("reference", func(t *testing.T) { runCases(t, program(t, "iter", "token.c"), withOldElsewhere) })
+	t.Run("ours", func(t *testing.T) { runCases(t, program(t, "iter", "token.c"), withElsewhere, "threads") })
+	t.Run("reference", func(t *testing.T) { runCases(t, program(t, "iter", "token.c"), withOldElsewhere, "threads") })
 }
