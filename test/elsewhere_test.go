@@ -5,9 +5,6 @@ import (
 	"testing"
 )
 
-// p11mux is the path of the command.
-func p11mux(t testing.TB) string { return filepath.Join(buildDir(t), "bin", "p11mux") }
-
 // elsewhere has the token's module "softhsm" be at the other end of a program, which tells its process id.
 func (tok token) elsewhere(t testing.TB, program string) {
 	t.Helper()
