@@ -72,7 +72,7 @@ type Engine struct {
 	handles  sync.Map     // Handle -> *entry, of all handles that are not released
 	logs     logs
 	logged   sync.Map // Handle -> id of what logs its calls, of those that are logged
-	remotes  sync.Map     // record -> *registry.Module, of remote modules that C code has called
+	remotes  sync.Map // record -> *registry.Module, of remote modules that C code has called
 
 	mu   sync.Mutex
 	lent map[*registry.Module]int // how often a module's own list is lent out; guarded by mu
