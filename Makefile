@@ -33,17 +33,21 @@ ENGINE_LDFLAGS := -s -w -X runtime.godebugDefault=$(GODEBUG_GUEST) $(CONF_VARS) 
 GO_FILES   := $(shell find . -name '*.go' -not -path './build/*' -not -name '*_test.go') go.mod
 TRACE_PAGE := $(wildcard internal/trace/page/*)
 C_HEADERS  := $(wildcard include/p11-kit/*.h shim/*.h internal/capi/*.h)
-CGO_FILES  := $(wildcard internal/native/*.[ch] internal/capi/*.[ch])
+CGO_FILES  := $(wildcard internal/native/*.[ch] internal/capi/*.[ch] transport/*.[ch])
 
-SHIM_SOURCES := $(filter-out shim/softtoken.c,$(wildcard shim/*.c)) $(wildcard shim/*.S)
+SHIM_SOURCES := $(filter-out shim/softtoken.c shim/client.c,$(wildcard shim/*.c)) $(wildcard shim/*.S)
 SHIM_OBJECTS := $(patsubst shim/%,$(BUILD)/obj/%.o,$(SHIM_SOURCES))
 
 # The bundled token is a shim of its own: messages, forks, and the way to an engine that has the token in it.
 TOKEN_SOURCES := engine.c engine_file.c fork.c message.c softtoken.c
 TOKEN_OBJECTS := $(patsubst %,$(BUILD)/obj/token/%.o,$(TOKEN_SOURCES))
 
+# The client module is the library with other entry points, and an engine of its own.
+CLIENT_SOURCES := $(filter-out shim/proxy_entry.c shim/library.c,$(SHIM_SOURCES)) shim/client.c
+CLIENT_OBJECTS := $(patsubst shim/%,$(BUILD)/obj/client/%.o,$(CLIENT_SOURCES))
+
 .PHONY: all
-all: $(LIB)/libp11-kit.so $(LIB)/p11-kit-proxy.so $(LIB)/p11mux/engine.so $(LIB)/pkcs11/p11mux-softtoken.so $(LIB)/p11mux/softtoken-engine.so $(LIBEXEC)/enginecheck $(BIN)/p11mux $(BIN)/p11-kit $(MANUAL)
+all: $(LIB)/libp11-kit.so $(LIB)/p11-kit-proxy.so $(LIB)/p11mux/engine.so $(LIB)/pkcs11/p11mux-softtoken.so $(LIB)/p11mux/softtoken-engine.so $(LIB)/pkcs11/p11-kit-client.so $(LIB)/p11mux/client-engine.so $(LIBEXEC)/enginecheck $(BIN)/p11mux $(BIN)/p11-kit $(MANUAL)
 
 $(BUILD)/obj/%.o: shim/% $(C_HEADERS) Makefile
 	@mkdir -p $(@D)
@@ -67,6 +71,18 @@ $(BUILD)/obj/token/%.o: shim/% $(C_HEADERS) Makefile
 $(LIB)/pkcs11/p11mux-softtoken.so: $(TOKEN_OBJECTS) shim/module.map
 	@mkdir -p $(@D)
 	$(CC) -shared $(LDFLAGS) -Wl,--version-script=shim/module.map -o $@ $(TOKEN_OBJECTS) -lpthread -ldl
+
+$(BUILD)/obj/client/%.o: shim/% $(C_HEADERS) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -ffunction-sections -fdata-sections -DP11_CLIENT -DP11_ENGINE_FILE='"../p11mux/client-engine.so"' -c $< -o $@
+
+$(LIB)/pkcs11/p11-kit-client.so: $(CLIENT_OBJECTS) shim/module.map
+	@mkdir -p $(@D)
+	$(CC) -shared $(LDFLAGS) -Wl,--gc-sections -Wl,--version-script=shim/module.map -o $@ $(CLIENT_OBJECTS) -lpthread -ldl
+
+# A file of its own, for an engine serves one library in a process.
+$(LIB)/p11mux/client-engine.so: $(LIB)/p11mux/engine.so
+	cp $< $@
 
 # The C half with sanitizers, for the tests: build/address,undefined/lib and build/undefined/lib, each beside the same engine.
 comma := ,
@@ -203,6 +219,9 @@ install: all
 	install -m 755 $(LIB)/p11mux/engine.so $(DESTDIR)$(LIBDIR)/p11mux/engine.so
 	install -d $(DESTDIR)$(PREFIX)/libexec/p11mux
 	install -m 755 $(LIBEXEC)/enginecheck $(DESTDIR)$(PREFIX)/libexec/p11mux/enginecheck
+	install -d $(DESTDIR)$(LIBDIR)/pkcs11
+	install -m 755 $(LIB)/p11mux/client-engine.so $(DESTDIR)$(LIBDIR)/p11mux/client-engine.so
+	install -m 755 $(LIB)/pkcs11/p11-kit-client.so $(DESTDIR)$(LIBDIR)/pkcs11/p11-kit-client.so
 	install -m 755 $(BIN)/p11mux $(DESTDIR)$(PREFIX)/bin/p11mux
 	ln -sf p11mux $(DESTDIR)$(PREFIX)/bin/p11-kit
 	install -m 644 include/p11-kit/*.h $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit/

@@ -103,7 +103,7 @@ func nameOf(m *registry.Module) string {
 	if config := m.Config(); config != nil {
 		return config.Name
 	}
-	return strings.TrimSuffix(filepath.Base(m.Native().Path()), ".so")
+	return strings.TrimSuffix(filepath.Base(m.Path()), ".so")
 }
 
 // open initializes a view of a module of the registry, whose calls are logged as the configuration says. The reference that is held
@@ -117,7 +117,7 @@ func open(reg *registry.Registry, m *registry.Module, name string, log *conf.Log
 		reg.Release(m)
 		return nil, err
 	}
-	opened.path = m.Native().Path()
+	opened.path = m.Path()
 	return opened, nil
 }
 

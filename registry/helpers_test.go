@@ -81,7 +81,10 @@ func (h *house) loaded(m *native.Module) unsafe.Pointer {
 	if h.noRoom {
 		return nil
 	}
-	name := new(filepath.Base(m.Path()))
+	name := new("remote")
+	if m != nil {
+		*name = filepath.Base(m.Path())
+	}
 	h.records[unsafe.Pointer(name)] = *name
 	h.events = append(h.events, "loaded "+*name)
 	return unsafe.Pointer(name)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/conf"
+	"github.com/p11mux/p11mux/internal/native"
 )
 
 // Query says which of the configured modules are wanted.
@@ -101,13 +102,16 @@ func (r *Registry) configured(config *conf.Config, mc *conf.Module, q Query) (*M
 		if managed, _ := config.Managed(mc); !managed || q.Unmanaged {
 			return nil, nil // a remote module has no function list of its own to give out
 		}
-		text := "remote not supported: " + address
-		tell(text)
-		return nil, loadError(ck.CKR_GENERAL_ERROR, text)
+		return r.openRemote(mc, address, q)
 	}
 	path, ok := mc.Path(config.Paths.ModuleDir)
 	if !ok {
 		return nil, nil
+	}
+	if address, ok := mc.Options.Get("server-address"); ok {
+		if forget, ok := native.TellServer(path, address); ok {
+			defer forget()
+		}
 	}
 	m, err := r.open(path, tell)
 	if err != nil {
@@ -161,7 +165,7 @@ func (r *Registry) ProxyLog(q Query) *conf.Logging {
 func (r *Registry) Single(m *Module, q Query) (managed bool, log *conf.Logging, err error) {
 	config := m.Config()
 	if q.Trusted && (config == nil || !config.Trusted()) {
-		text := m.native.Path() + ": the module is not configured with trust-policy"
+		text := m.Path() + ": the module is not configured with trust-policy"
 		r.tell(q)(text)
 		return false, nil, loadError(ck.CKR_GENERAL_ERROR, text)
 	}

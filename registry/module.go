@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"unsafe"
 
 	"github.com/p11mux/p11mux/ck"
@@ -12,7 +13,8 @@ import (
 // A Module is one loaded module. It is the same for all who use it. Its methods may be called from any goroutine.
 type Module struct {
 	registry *Registry
-	native   *native.Module
+	native   *native.Module // nil for a remote module
+	remote   *remote        // nil for a module in this process
 	shared   *managed.Module
 
 	// Guarded by the registry's lock.
@@ -27,11 +29,32 @@ type Module struct {
 // Shared is the module as callers share it.
 func (m *Module) Shared() *managed.Module { return m.shared }
 
-// List is the module's own function list.
-func (m *Module) List() unsafe.Pointer { return m.native.List() }
+// List is the module's own function list. A remote module has none: it is known by its record instead, nil where there is no host.
+func (m *Module) List() unsafe.Pointer {
+	if m.remote != nil {
+		return m.record
+	}
+	return m.native.List()
+}
 
-// Native is the module itself, past all sharing.
+// Native is the module itself, past all sharing, nil for a remote module.
 func (m *Module) Native() *native.Module { return m.native }
+
+// Path is what the module was loaded by, "" for a remote module.
+func (m *Module) Path() string {
+	if m.remote != nil {
+		return ""
+	}
+	return m.native.Path()
+}
+
+// Do executes a call past all sharing.
+func (m *Module) Do(ctx context.Context, call ck.Call) error {
+	if m.remote != nil {
+		return m.remote.client.Do(ctx, call)
+	}
+	return m.native.Do(ctx, call)
+}
 
 // Record is what [Hooks.Loaded] gave for the module.
 func (m *Module) Record() unsafe.Pointer { return m.record }
@@ -55,7 +78,7 @@ func (m *Module) Name() string {
 	if config := m.Config(); config != nil {
 		return config.Name
 	}
-	return m.native.Path()
+	return m.Path()
 }
 
 // options are how the module is shared under its configuration; verbose is P11_KIT_MODULE_VERBOSE.

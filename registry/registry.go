@@ -13,10 +13,11 @@ import (
 	"github.com/p11mux/p11mux/managed"
 )
 
-// Hooks let a host keep account of what is loaded. Each may be nil. All but Message are called with the registry's lock
+// Hooks let a host keep account of what is loaded. Each may be nil. All but Message and Connected are called with the registry's lock
 // held and must not call back.
 type Hooks struct {
-	// Loaded is told of a new module, and gives what Record shall return. Nil says that there is no room for it.
+	// Loaded is told of a new module, which is nil if it is remote, and gives what Record shall return. Nil says that there is
+	// no room for it.
 	Loaded func(m *native.Module) unsafe.Pointer
 	// Configured is told each time that a module gets its name and options from the configuration.
 	Configured func(record unsafe.Pointer, config *conf.Module)
@@ -24,6 +25,9 @@ type Hooks struct {
 	Unloading func(record unsafe.Pointer)
 	// Global is told the global options when the configuration is read, and nil when it is forgotten.
 	Global func(options *conf.Options)
+	// Connected is told which descriptors a remote module has, the connection's and the process's, -1 for none. A forked child
+	// must close them, and whoever closes them here says so before. It is called without the registry's lock.
+	Connected func(record unsafe.Pointer, connection, process int)
 	// Message is told what a user should know, on the thread that called.
 	Message func(text string)
 	// Describe puts a return value into words for messages; by default it is the constant's name.
@@ -110,6 +114,9 @@ func (r *Registry) Attach(hooks Hooks) bool {
 	}
 	for i, m := range r.modules {
 		m.record = records[i]
+		if m.remote != nil {
+			m.remote.record.Store((*byte)(m.record))
+		}
 		if m.config != nil && hooks.Configured != nil {
 			hooks.Configured(m.record, m.config)
 		}
@@ -200,7 +207,7 @@ func (r *Registry) hold(loaded *native.Module) (m *Module, taken bool, err error
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range r.modules {
-		if m.native.Same(loaded) {
+		if m.native != nil && m.native.Same(loaded) {
 			m.refs++
 			if m.native.DL() != nil || m.loaded != nil || loaded.DL() == nil {
 				return m, false, nil
@@ -276,7 +283,7 @@ func (r *Registry) Find(list unsafe.Pointer) *Module {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range r.modules {
-		if m.native.List() == list {
+		if list != nil && m.List() == list {
 			return m
 		}
 	}
@@ -302,6 +309,9 @@ func (r *Registry) Release(m *Module) {
 // Sweep unloads all modules and forgets the configuration, if no module is in use.
 func (r *Registry) Sweep() {
 	for _, m := range r.takeUnused() {
+		if m.remote != nil {
+			continue // its last C_Finalize has ended the connection
+		}
 		m.native.Close()
 		if m.loaded != nil {
 			m.loaded.Close()

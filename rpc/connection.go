@@ -143,8 +143,8 @@ func (c *connection) lost() error {
 // end ends the connection, and with it all calls that are under way.
 func (c *connection) end(cause error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.err != nil {
+		c.mu.Unlock()
 		return
 	}
 	if errors.Is(cause, io.EOF) {
@@ -156,7 +156,8 @@ func (c *connection) end(cause error) {
 		close(p.reply)
 		delete(c.pending, code)
 	}
-	_ = c.stream.Close() // it is over in any case
+	c.mu.Unlock()
+	_ = c.stream.Close() // it is over in any case; this may take a while
 }
 
 var (

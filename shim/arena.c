@@ -229,6 +229,11 @@ void p11_process_forget(void)
 			memset(arena_at(i)->states->of, 0, sizeof arena_at(i)->states->of);
 }
 
+void p11_process_forked(void)
+{
+	p11_records_disconnect();
+}
+
 bool p11_process_marked(void)
 {
 	return atomic_load_explicit(&p11_arena_state.mark, memory_order_acquire) != 0;

@@ -74,6 +74,9 @@ static int take_offer(void *structure, void *data)
 
 bool p11_engine_join(void)
 {
+#ifdef P11_CLIENT
+	return false; /* the client module's engine is its own, as that of any other module would be */
+#endif
 	struct p11_offer *found = NULL;
 	offer = NULL;
 	p11_visit_notes(P11_NOTE_OFFER, take_offer, &found);

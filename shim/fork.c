@@ -87,6 +87,7 @@ static void after_fork_in_child(void)
 	static const pthread_mutex_t fresh = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 	load_lock = fresh;
 	p11_lock = fresh;
+	p11_process_forked();
 	new_process();
 }
 

@@ -67,7 +67,7 @@ _Static_assert(offsetof(struct p11_proxy, sessions) == P11_PROXY_SESSIONS && off
                sizeof(struct p11_slot) == 1 << P11_SLOT_SIZE_LOG && offsetof(struct p11_slot, real) == 0 &&
                offsetof(struct p11_slot, table) == P11_SLOT_TABLE && P11_PLACE_MASK == P11_SESSIONS - 1,
                "proxy.S counts on these places");
-_Static_assert(offsetof(struct p11_log, table) == 0, "log.S counts on it");
+_Static_assert(offsetof(struct p11_log, table) == 0, "words.S counts on it");
 _Static_assert(sizeof(struct p11_handle) <= P11_HANDLE_STRIDE, "stubs.S counts on the stride");
 _Static_assert(offsetof(struct p11_handle, list) == 0, "a list's address is its handle's");
 
@@ -87,6 +87,7 @@ struct p11_record *p11_record_for(const void *list);
 const char *p11_option_in(const char *options, size_t len, const char *key);
 const char *p11_global_option(const char *key);
 void p11_records_api(struct p11_host *host);
+void p11_records_disconnect(void);
 
 /* engine.c */
 bool p11_engine_enter(void);
@@ -130,6 +131,8 @@ void p11_load_unlock(void);
 bool p11_process_marked(void);
 void p11_process_mark(void);
 void p11_process_forget(void);
+/* In a child of fork, before anything else is done there: what it must not keep of its parent's. */
+void p11_process_forked(void);
 
 /* message.c */
 void p11_message(const char *format, ...) P11_PRINTF(1, 2);
@@ -163,9 +166,10 @@ void p11_log_begin(struct p11_logged *call, struct p11_log *log, int function, c
 CK_RV p11_log_end(struct p11_logged *call, CK_RV rv);
 void p11_log_api(struct p11_host *host);
 
-/* log.S; p11_log_next calls a function of a table, which finds the table's address in %rax */
+/* words.S: functions that find the table which they are in by its address in %rax, and one that calls a function in that way */
 extern void *const p11_log_functions[P11_FUNCTION_COUNT];
-CK_RV p11_log_next(struct p11_table *table, int function, const uintptr_t words[10]);
+extern void *const p11_remote_functions[P11_FUNCTION_COUNT];
+CK_RV p11_table_call(struct p11_table *table, int function, const uintptr_t words[10]);
 
 /* notify.c */
 struct p11_notice;

@@ -2,7 +2,7 @@
  * Calls that are logged (abi.md 8).
  *
  * A handle whose calls are logged has a struct p11_log, whose table takes the
- * place of the module's: each function in it (log.S) tells the engine of the
+ * place of the module's: each function in it (words.S) tells the engine of the
  * call, makes it, and tells the engine what came of it. The engine is not on the
  * stack meanwhile, so a call may take as long as it likes, call back, or fork.
  * The managed functions do the same by themselves (managed.c).
@@ -43,7 +43,7 @@ CK_RV p11_log_end(struct p11_logged *call, CK_RV rv)
 	return rv;
 }
 
-/* Called from log.S. */
+/* Called from words.S. */
 __attribute__((visibility("hidden"), used)) CK_RV p11_log_call(struct p11_log *log, int function, const uintptr_t words[10]);
 
 CK_RV p11_log_call(struct p11_log *log, int function, const uintptr_t words[10])
@@ -55,7 +55,7 @@ CK_RV p11_log_call(struct p11_log *log, int function, const uintptr_t words[10])
 	if ((function == FUNCTION_C_GetFunctionStatus || function == FUNCTION_C_CancelFunction) && !log->parallel)
 		rv = CKR_FUNCTION_NOT_PARALLEL;
 	else
-		rv = target ? p11_log_next(target, function, words) : CKR_CRYPTOKI_NOT_INITIALIZED;
+		rv = target ? p11_table_call(target, function, words) : CKR_CRYPTOKI_NOT_INITIALIZED;
 	return p11_log_end(&call, rv);
 }
 

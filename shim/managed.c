@@ -28,11 +28,18 @@ static CK_RV initialize(void *args, struct p11_handle *handle)
 	return engine ? engine->initialize(handle, args) : CKR_GENERAL_ERROR;
 }
 
+/* Whether a handle is a function list of a module that we are. */
+#ifdef P11_CLIENT
+#define IS_OURS(handle) true
+#else
+#define IS_OURS(handle) ((handle)->proxy != NULL)
+#endif
+
 static CK_RV finalize(void *reserved, struct p11_handle *handle)
 {
 	uint32_t in = atomic_load(&handle->initialized_in);
-	/* For a module the reference takes anything here, and programs pass it. */
-	if (reserved && handle->proxy)
+	/* For another module the reference takes anything here, and programs pass it. */
+	if (reserved && IS_OURS(handle))
 		return in != 0 && in == p11_generation() ? CKR_ARGUMENTS_BAD : CKR_CRYPTOKI_NOT_INITIALIZED;
 	if (in != 0 && in != p11_generation()) {
 		/* Initialized by the parent: in this process there is nothing to undo. */

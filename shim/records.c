@@ -1,6 +1,7 @@
 /* Module records: the C side's memory of what is loaded, which a fork cannot take away. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -47,12 +48,20 @@ static struct p11_record *record_new(void *list, size_t list_bytes, void *dl, co
 		free(record);
 		return NULL;
 	}
+	record->descriptors[0] = record->descriptors[1] = -1;
 	record->list = list;
 	record->dl = dl;
 	record->flags = P11_RECORD_CRITICAL; /* as the reference has it for a module that no file names */
-	fill_table(&record->table, list, list_bytes);
-	const CK_VERSION *version = list;
-	record->flags |= (uint32_t)(version->major << 8 | version->minor) << P11_RECORD_VERSION_SHIFT;
+	CK_VERSION version = { 3, 2 };
+	if (list) {
+		fill_table(&record->table, list, list_bytes);
+		version = *(const CK_VERSION *)list;
+	} else {
+		memcpy(record->table.functions, p11_remote_functions, sizeof record->table.functions);
+		record->list = record;
+		record->flags |= P11_RECORD_REMOTE;
+	}
+	record->flags |= (uint32_t)(version.major << 8 | version.minor) << P11_RECORD_VERSION_SHIFT;
 	p11_lock_records();
 	record->next = records;
 	records = record;
@@ -75,7 +84,7 @@ static int record_configure(struct p11_record *record, const char *name, size_t 
 	record->name = new_name;
 	record->options = new_options;
 	record->options_len = options_len;
-	record->flags = (record->flags & (0xffffu << P11_RECORD_VERSION_SHIFT)) | flags;
+	record->flags = (record->flags & (0xffffu << P11_RECORD_VERSION_SHIFT | P11_RECORD_REMOTE)) | flags;
 	p11_unlock_records();
 	free(old_name);
 	free(old_options);
@@ -110,6 +119,28 @@ static int global_configure(const char *options, size_t options_len)
 	p11_unlock_records();
 	free(old);
 	return 0;
+}
+
+static void record_connected(struct p11_record *record, int connection, int process)
+{
+	p11_lock_records();
+	record->descriptors[0] = connection;
+	record->descriptors[1] = process;
+	p11_unlock_records();
+}
+
+/*
+ * In a forked child: the connections are the parent's. Each would stay open for
+ * as long as the child lives, and the program at its other end with it.
+ */
+void p11_records_disconnect(void)
+{
+	for (struct p11_record *record = records; record; record = record->next)
+		for (int i = 0; i < 2; i++)
+			if (record->descriptors[i] >= 0) {
+				close(record->descriptors[i]);
+				record->descriptors[i] = -1;
+			}
 }
 
 /* The first record. The lock must be held while the records are walked. */
@@ -154,6 +185,7 @@ void p11_records_api(struct p11_host *host)
 	host->record_new = record_new;
 	host->record_configure = record_configure;
 	host->record_free = record_free;
+	host->record_connected = record_connected;
 	host->global_configure = global_configure;
 	host->record_first = p11_record_head;
 }

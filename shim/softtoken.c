@@ -56,6 +56,10 @@ void p11_process_forget(void)
 {
 }
 
+void p11_process_forked(void)
+{
+}
+
 static CK_RV call(int function, uintptr_t words[10])
 {
 	return p11_engine_enter() ? token_call(function, words) : CKR_GENERAL_ERROR;

@@ -3,18 +3,22 @@ package test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // runCases runs each case that a program lists ("name both|ours" lines, printed
-// when it has no arguments) in a process of its own; make prepares a command.
-func runCases(t *testing.T, path string, prepare func(t *testing.T, c *command)) {
+// when it has no arguments) in a process of its own, but for those that are about something else; prepare prepares a command.
+func runCases(t *testing.T, path string, prepare func(t *testing.T, c *command), but ...string) {
 	t.Helper()
 	list := command{path: path, lib: reference}.mustRun(t).stdout
 	n := 0
 	for line := range strings.Lines(list) {
 		name, who, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if slices.Contains(but, name) {
+			continue
+		}
 		libs := both
 		if who == "ours" {
 			libs = []library{ours}

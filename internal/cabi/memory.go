@@ -69,3 +69,16 @@ func Ulong(memory []byte) (v uint64) {
 
 // PutUlong puts a CK_ULONG into 8 octets of memory.
 func PutUlong(memory []byte, v uint64) { copy(memory[:8], (*[8]byte)(unsafe.Pointer(&v))[:]) }
+
+// Text gives the NUL-terminated text at an address of C memory, which must be readable. It is false for NULL, and where no end is
+// found within a megabyte.
+func Text(addr uintptr) (string, bool) {
+	if addr == 0 {
+		return "", false
+	}
+	n := terminated(addr)
+	if n < 0 {
+		return "", false
+	}
+	return string(octets(addr, n)), true
+}

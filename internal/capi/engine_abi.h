@@ -27,6 +27,7 @@ struct p11_table {
 #define P11_RECORD_CONFIGURED 1 /* named by a *.module file */
 #define P11_RECORD_CRITICAL   2
 #define P11_RECORD_TRUSTED    4
+#define P11_RECORD_REMOTE     8 /* at the other end of a connection; list is the record itself */
 #define P11_RECORD_VERSION_SHIFT 8 /* major and minor version of the function list, a byte each */
 
 /*
@@ -44,6 +45,7 @@ struct p11_record {
 	char *options;     /* key NUL value NUL ... of the configuration */
 	size_t options_len; /* bytes */
 	uint32_t flags;    /* P11_RECORD_... */
+	int descriptors[2]; /* of the connection of a remote module, and of the program at its other end; -1 for none */
 	struct p11_table table;
 };
 
@@ -53,7 +55,7 @@ struct p11_record {
  * the shim, and lives as long as the process.
  */
 struct p11_log {
-	struct p11_table table;   /* first: the stubs of log.S find the log by it */
+	struct p11_table table;   /* first: the stubs of words.S find the log by it */
 	struct p11_table *target; /* what does the calls; NULL while nothing is initialized */
 	uint64_t owner;           /* the caller's id in the engine, and above it the generation of the process that the id is of */
 	uint32_t parallel;        /* the target knows of C_GetFunctionStatus and C_CancelFunction */
@@ -152,13 +154,16 @@ struct p11_host {
 
 	/*
 	 * A record for a module; NULL when memory is short. list_bytes is how much of
-	 * the module's function list exists. The strings are copied.
+	 * the module's function list exists. The strings are copied. A list of NULL is
+	 * for a remote module, whose calls go to remote_call.
 	 */
 	struct p11_record *(*record_new)(void *list, size_t list_bytes, void *dl, const char *path, size_t path_len);
 	/* Gives a record its configuration. 0, or -1 when memory is short. */
 	int (*record_configure)(struct p11_record *record, const char *name, size_t name_len,
 	                        const char *options, size_t options_len, uint32_t flags);
 	void (*record_free)(struct p11_record *record);
+	/* The descriptors of a remote module, which a forked child closes; -1 for none, which comes before they are closed here. */
+	void (*record_connected)(struct p11_record *record, int connection, int process);
 	/* The options of the global configuration file; NULL, 0 forgets them. */
 	int (*global_configure)(const char *options, size_t options_len);
 	struct p11_record *(*record_first)(void);
@@ -222,6 +227,10 @@ struct p11_host {
 	/* A call that is logged: before it (a number, 0 for none), and after it. Only with the id that this process gave. */ \
 	P11_ENGINE_FUNCTION(uint32_t, log_begin, (uint32_t id, int function, uintptr_t words[10])) \
 	P11_ENGINE_FUNCTION(void, log_end, (uint32_t id, uint32_t number, uintptr_t words[10], unsigned long rv)) \
+	/* A call of a remote module, in the same way as call. */ \
+	P11_ENGINE_FUNCTION(unsigned long, remote_call, (struct p11_record *record, int function, uintptr_t words[10])) \
+	/* A new function list of the client module; address is where the server is if the environment does not say it, or NULL. */ \
+	P11_ENGINE_FUNCTION(unsigned long, client_load, (char *address, void **list)) \
 	/* The registered (unmanaged, counted) modules of p11_kit_initialize_registered and friends. */ \
 	P11_ENGINE_FUNCTION(unsigned long, initialize_registered, (void)) \
 	P11_ENGINE_FUNCTION(unsigned long, finalize_registered, (void)) \

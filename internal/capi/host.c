@@ -35,6 +35,11 @@ void p11_host_record_free(struct p11_record *record)
 	p11_engine_host->record_free(record);
 }
 
+void p11_host_record_connected(struct p11_record *record, int connection, int process)
+{
+	p11_engine_host->record_connected(record, connection, process);
+}
+
 int p11_host_global_configure(const char *options, size_t options_len)
 {
 	return p11_engine_host->global_configure(options, options_len);

@@ -74,6 +74,9 @@ func (shim) Progname() string {
 }
 
 func (shim) NewRecord(m *native.Module) unsafe.Pointer {
+	if m == nil {
+		return unsafe.Pointer(C.p11_host_record_new(nil, 0, nil, nil, 0))
+	}
 	path, n := chars(m.Path())
 	if n == 0 {
 		path = nil
@@ -108,6 +111,12 @@ func (shim) ConfigureRecord(record unsafe.Pointer, config *conf.Module) {
 
 func (shim) FreeRecord(record unsafe.Pointer) {
 	C.p11_host_record_free((*C.struct_p11_record)(record))
+}
+
+func (shim) Connected(record unsafe.Pointer, connection, process int) {
+	if record != nil {
+		C.p11_host_record_connected((*C.struct_p11_record)(record), C.int(connection), C.int(process))
+	}
 }
 
 func (shim) Global(options *conf.Options) {
@@ -145,6 +154,12 @@ func adoptRecords(e *engine.Engine) {
 		if r.flags&C.P11_RECORD_CONFIGURED != 0 {
 			config = &conf.Module{Name: C.GoString(r.name), Options: unpack(C.GoStringN(r.options, C.int(r.options_len)))}
 			config.Priority, _ = config.Options.Priority()
+		}
+		if r.flags&C.P11_RECORD_REMOTE != 0 {
+			if config != nil {
+				e.AdoptRemote(config, unsafe.Pointer(r))
+			}
+			continue
 		}
 		e.AdoptModule(native.Adopt(path, r.dl, r.list, native.ListBytes(r.list)), config, unsafe.Pointer(r))
 	}

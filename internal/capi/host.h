@@ -10,6 +10,7 @@ struct p11_record *p11_host_record_new(void *list, size_t list_bytes, void *dl, 
 int p11_host_record_configure(struct p11_record *record, const char *name, size_t name_len,
                               const char *options, size_t options_len, uint32_t flags);
 void p11_host_record_free(struct p11_record *record);
+void p11_host_record_connected(struct p11_record *record, int connection, int process);
 int p11_host_global_configure(const char *options, size_t options_len);
 struct p11_handle *p11_host_handle_new(struct p11_record *record);
 void p11_host_handle_retire(struct p11_handle *handle);

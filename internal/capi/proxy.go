@@ -60,6 +60,26 @@ func p11mux_engine_proxy_load(major, minor C.int, list *unsafe.Pointer) (rv C.ul
 	return C.ulong(result)
 }
 
+//export p11mux_engine_client_load
+func p11mux_engine_client_load(address *C.char, list *unsafe.Pointer) (rv C.ulong) {
+	defer contain(&rv)
+	loaded, result := it.ClientLoad(C.GoString(address))
+	if result == ck.CKR_OK {
+		*list = loaded
+	}
+	return C.ulong(result)
+}
+
+//export p11mux_engine_remote_call
+func p11mux_engine_remote_call(record *C.struct_p11_record, function C.int, words *C.uintptr_t) (rv C.ulong) {
+	defer contain(&rv)
+	m := it.Remote(unsafe.Pointer(record))
+	if m == nil {
+		return C.ulong(ck.CKR_CRYPTOKI_NOT_INITIALIZED)
+	}
+	return C.ulong(cabi.Serve(context.Background(), m, ck.Func(function), (*cabi.Words)(unsafe.Pointer(words))))
+}
+
 //export p11mux_engine_call
 func p11mux_engine_call(handle *C.struct_p11_handle, function C.int, words *C.uintptr_t) (rv C.ulong) {
 	defer contain(&rv)

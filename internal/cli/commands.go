@@ -45,6 +45,7 @@ func Commands(name string) *cobra.Command {
 	for _, v := range verbs() {
 		root.AddCommand(v.command())
 	}
+	root.AddCommand(remoteCommand())
 	root.AddCommand(manualCommand())
 	return root
 }

@@ -48,7 +48,33 @@ func kitMain(args []string, stdio Stdio) int {
 			return k.run(v, args, help)
 		}
 	}
+	if name == "remote" && os.Getenv("P11_KIT_PRIVATEDIR") == "" {
+		return k.remote(args, help)
+	}
 	return k.failed(external(name, args))
+}
+
+// remote serves a module or tokens (abi.md 10).
+func (k *kit) remote(args []string, help bool) int {
+	var provider string
+	fs := pflag.NewFlagSet("remote", pflag.ContinueOnError)
+	fs.StringVarP(&provider, "provider", "p", "", "the module that has the tokens")
+	fs.BoolVarP(&help, "help", "h", help, "")
+	fs.BoolVarP(&k.verbose, "verbose", "v", k.verbose, "")
+	fs.BoolVarP(&k.quiet, "quiet", "q", k.quiet, "")
+	operands, err := getopt(fs, args)
+	if help || err != nil {
+		fmt.Fprintf(k.Err, "usage: %s remote <module>\n       %[1]s remote [-p <module>] <token-uri> ...\n", kitName)
+		if err != nil {
+			return statusUsage
+		}
+		return 0
+	}
+	err = remote(kitName, provider, operands, k.Stdio)
+	if status, ok := errors.AsType[exit](err); ok {
+		return int(status)
+	}
+	return k.failed(err)
 }
 
 // frame takes the options that stand before the command, or have no command. The first word is the command.

@@ -43,9 +43,12 @@ type Host interface {
 	Progname() string
 	Environment() (conf.Paths, conf.Env)
 
+	// NewRecord makes a record of a module, which is nil if it is remote; nil if there is no memory.
 	NewRecord(m *native.Module) unsafe.Pointer
 	ConfigureRecord(record unsafe.Pointer, config *conf.Module)
 	FreeRecord(record unsafe.Pointer)
+	// Connected has a forked child close the descriptors of a remote module's connection, -1 for none.
+	Connected(record unsafe.Pointer, connection, process int)
 	Global(options *conf.Options)
 
 	// NewHandle is nil, with a message, when there can be no more handles.
@@ -69,6 +72,7 @@ type Engine struct {
 	handles  sync.Map     // Handle -> *entry, of all handles that are not released
 	logs     logs
 	logged   sync.Map // Handle -> id of what logs its calls, of those that are logged
+	remotes  sync.Map // record -> *registry.Module, of remote modules that C code has called
 
 	mu   sync.Mutex
 	lent map[*registry.Module]int // how often a module's own list is lent out; guarded by mu
@@ -77,10 +81,12 @@ type Engine struct {
 // New makes an engine for a host, with the modules that are in the registry: a Go program may have loaded some before it
 // came to the shim. Nil if the host has no memory for them.
 func New(host Host, modules *registry.Registry) *Engine {
+	e := &Engine{host: host, registry: modules, slots: proxy.NewSlots()}
 	attached := modules.Attach(registry.Hooks{
 		Loaded:      host.NewRecord,
 		Configured:  host.ConfigureRecord,
-		Unloading:   host.FreeRecord,
+		Unloading:   e.forget,
+		Connected:   host.Connected,
 		Global:      host.Global,
 		Message:     host.Message,
 		Describe:    host.Describe,
@@ -89,7 +95,31 @@ func New(host Host, modules *registry.Registry) *Engine {
 	if !attached {
 		return nil
 	}
-	return &Engine{host: host, registry: modules, slots: proxy.NewSlots()}
+	return e
+}
+
+// forget is told before a module is unloaded.
+func (e *Engine) forget(record unsafe.Pointer) {
+	e.remotes.Delete(record)
+	e.host.FreeRecord(record)
+}
+
+// Remote gives the remote module that has a record, nil if there is none.
+func (e *Engine) Remote(record unsafe.Pointer) module.Module {
+	if v, known := e.remotes.Load(record); known {
+		return v.(*registry.Module)
+	}
+	m := e.registry.Find(record)
+	if m == nil {
+		return nil
+	}
+	e.remotes.Store(record, m)
+	return m
+}
+
+// AdoptRemote takes in a remote module that the process had before it was forked.
+func (e *Engine) AdoptRemote(config *conf.Module, record unsafe.Pointer) {
+	e.registry.AdoptRemote(config, record)
 }
 
 // AdoptModule takes in a module that the process had before it was forked.

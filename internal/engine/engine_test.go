@@ -82,6 +82,8 @@ func (h *host) ConfigureRecord(r unsafe.Pointer, _ *conf.Module) {
 	}
 }
 
+func (h *host) Connected(unsafe.Pointer, int, int) {}
+
 func (h *host) FreeRecord(r unsafe.Pointer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -43,7 +43,7 @@ func moduleName(m *registry.Module) string {
 	if config := m.Config(); config != nil {
 		return config.Name
 	}
-	path := m.Native().Path()
+	path := m.Path()
 	return strings.TrimSuffix(path[strings.LastIndexByte(path, '/')+1:], ".so")
 }
 

@@ -2,11 +2,10 @@ package engine
 
 import (
 	"context"
-	"syscall"
-	"time"
 	"unsafe"
 
 	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/internal/stream"
 	"github.com/p11mux/p11mux/module"
 	"github.com/p11mux/p11mux/proxy"
 	"github.com/p11mux/p11mux/registry"
@@ -134,7 +133,7 @@ func (e *Engine) attachProxy(h Handle, choices []registry.Choice, ids []uint32, 
 		Initialized: func(initialized bool) { e.host.SetState(h, initialized) },
 		Message:     e.host.Message,
 		Describe:    e.host.Describe,
-		Pause:       pause,
+		Pause:       stream.Pause,
 	}), table}})
 }
 
@@ -163,22 +162,6 @@ func view(c registry.Choice) module.Module {
 			args := c.Module.Args()
 			call = &ck.InitializeCall{Args: &args}
 		}
-		return c.Module.Native().Do(ctx, call)
+		return c.Module.Do(ctx, call)
 	})
-}
-
-// slice is how long who waits takes to notice that the wait is over.
-const slice = 20 * time.Millisecond
-
-// pause waits without a timer of the runtime, which would open descriptors in the host and die when a daemon closes them.
-func pause(_ context.Context, done <-chan struct{}, d time.Duration) {
-	for ; d > 0; d -= slice {
-		select {
-		case <-done:
-			return
-		default:
-		}
-		t := syscall.NsecToTimespec(int64(min(d, slice)))
-		_ = syscall.Nanosleep(&t, nil) // a signal may end it early
-	}
 }

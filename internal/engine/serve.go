@@ -81,7 +81,7 @@ func (e *Engine) ServeTokens(tokens []ServedToken, list unsafe.Pointer, in, out 
 		members = e.membersOf(choices, ids)
 	}
 	all := proxy.New(proxy.Options{
-		Version: ck.Version{Major: 3, Minor: 2}, Members: members, Message: e.host.Message, Describe: e.host.Describe, Pause: pause,
+		Version: ck.Version{Major: 3, Minor: 2}, Members: members, Message: e.host.Message, Describe: e.host.Describe, Pause: stream.Pause,
 	})
 	ok := e.serve(filter.New(all, filter.Options{Rules: rules(tokens), First: firstServed}), in, out, rpc.ServerOptions{})
 	if err := all.Close(context.Background()); err != nil {

@@ -14,11 +14,12 @@ var layers = [][]string{
 	{"module"},
 	{"module/moduletest", "uri", "conf", "internal/cabi", "internal/stream", "internal/turn"},
 	{"internal/native", "managed", "proxy", "calllog", "filter", "rpc", "internal/softtoken"},
+	{"transport"},
 	{"registry"},
 	{"internal/engine", "internal/process"},
 	{"internal/capi"},
 	{"."},
-	{"internal/trace", "internal/launch", "internal/manual"},
+	{"internal/trace", "internal/launch", "internal/manual", "internal/serve"},
 	{"internal/doctor"},
 	{"internal/cli"},
 	{"cmd/engine", "cmd/p11mux"},
@@ -34,10 +35,10 @@ var only = map[string][]string{
 var outside = []string{"test", "bench", "demo"}
 
 // withC are the packages that may import "C": the way in from C and the way out to it.
-var withC = []string{"cmd/engine", "internal/capi", "internal/native"}
+var withC = []string{"cmd/engine", "internal/capi", "internal/native", "transport"}
 
 // withUnsafe are the packages that may import unsafe: they hold addresses of C memory.
-var withUnsafe = []string{"calllog", "cmd/engine", "internal/capi", "internal/cabi", "internal/engine", "internal/native", "internal/stream", "registry"}
+var withUnsafe = []string{"calllog", "cmd/engine", "internal/capi", "internal/cabi", "internal/engine", "internal/native", "internal/stream", "registry", "transport"}
 
 // isOutside tells whether a package is in one of the trees outside.
 func isOutside(dir string) bool {

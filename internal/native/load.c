@@ -185,6 +185,37 @@ enum p11_native_step p11_native_load(const char *path, struct p11_native_module 
 	return step;
 }
 
+/* The function list of the interface by which a client module is told where its server is (abi.md 7.8). */
+struct client_list {
+	CK_VERSION version;
+	void (*set_server_address)(const char *address);
+};
+
+void *p11_native_tell_server(const char *path, const char *address)
+{
+	struct p11_native_module module;
+	struct entry_points entry;
+	CK_INTERFACE *interface = NULL;
+	memset(&module, 0, sizeof module);
+	if (!may_be_library(path, &module))
+		return NULL;
+	enter();
+	enum p11_native_step step = open_module(path, &module, &entry);
+	leave();
+	if (step != P11_NATIVE_LOADED)
+		return NULL;
+	if (entry.get_interface && !is_self(&entry) &&
+	    entry.get_interface((CK_UTF8CHAR *)"Vendor p11-kit client", NULL, &interface, 0) == CKR_OK && interface) {
+		const struct client_list *list = interface->pFunctionList;
+		if (list && list->version.major == 0 && list->version.minor == 0 && list->set_server_address) {
+			list->set_server_address(address);
+			return module.dl;
+		}
+	}
+	p11_native_unload(module.dl);
+	return NULL;
+}
+
 void p11_native_unload(void *dl)
 {
 	enter();

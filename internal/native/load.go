@@ -44,6 +44,17 @@ func Open(path string) (*Module, error) {
 	return nil, &LoadError{RV: rv, Text: text}
 }
 
+// TellServer tells p11-kit's client module, at an absolute path, where the server is of the module that is opened next. It is false
+// where the file is no such module. forget must be called after that.
+func TellServer(path, address string) (forget func(), ok bool) {
+	cpath, caddress := append([]byte(path), 0), append([]byte(address), 0)
+	dl := C.p11_native_tell_server((*C.char)(unsafe.Pointer(&cpath[0])), (*C.char)(unsafe.Pointer(&caddress[0])))
+	if dl == nil {
+		return nil, false
+	}
+	return func() { unload(dl) }, true
+}
+
 // SetGuard has enter and leave, C functions without arguments, called around each use of the dynamic linker. A program
 // that forks needs it: a child can never load anything if it was forked while the linker was at work. It must be called
 // before anything is loaded.

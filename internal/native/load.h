@@ -33,6 +33,12 @@ extern void (*p11_native_guard_leave)(void);
 extern void *p11_native_self;
 
 enum p11_native_step p11_native_load(const char *path, struct p11_native_module *module);
+/*
+ * Tells p11-kit's client module at path where the server of its next function
+ * list is. A dlopen handle that keeps what it was told, or NULL where it is no
+ * such module.
+ */
+void *p11_native_tell_server(const char *path, const char *address);
 void p11_native_unload(void *dl);
 
 /* How much of a function list there is by the version it begins with. */
