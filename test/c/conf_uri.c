@@ -527,12 +527,34 @@ static void uri_threads(void)
 	out("all", "right");
 }
 
+/* Queries come and go, so that their array grows, shrinks, and grows again. */
+static void uri_vendor_many(void)
+{
+	P11KitUri *uri = p11_kit_uri_new();
+	static const char *const rounds[] = { "first", "second", "third" };
+	char name[] = "v??", *text;
+	int round, i;
+
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < 99; i++) {
+			name[1] = '0' + i / 10;
+			name[2] = '0' + i % 10;
+			must(p11_kit_uri_set_vendor_query(uri, name, i % 9 > round ? name : NULL) >= 0);
+		}
+		must(p11_kit_uri_format(uri, P11_KIT_URI_FOR_ANY, &text) == P11_KIT_URI_OK);
+		out(rounds[round], "%s", text);
+		free(text);
+	}
+	p11_kit_uri_free(uri);
+}
+
 const struct check uri_checks[] = {
 	{ "uri-new", uri_new, BOTH },
 	{ "uri-format", uri_format, BOTH },
 	{ "uri-written", uri_written, BOTH },
 	{ "uri-texts", uri_texts, BOTH },
 	{ "uri-vendor", uri_vendor, BOTH },
+	{ "uri-vendor-many", uri_vendor_many, BOTH },
 	{ "uri-attributes", uri_attributes, BOTH },
 	{ "uri-values", uri_values, BOTH },
 	{ "uri-values-ours", uri_values_ours, OURS },
