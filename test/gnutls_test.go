@@ -139,74 +139,76 @@ func fromPEM(t *testing.T, text, kind string) []byte {
 }
 
 // TestGnuTLSKeys makes keys and certificates in the token, and reads them back.
-func TestGnuTLSKeys(t *testing.T) {
-	sameOnBoth(t, func(t *testing.T, l linked) []string {
-		for _, label := range []string{"rsa", "ec"} {
-			want, err := x509.MarshalPKIXPublicKey(publicKey(t, label))
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, cert := l.certify(t, label)
-			if !bytes.Equal(cert.RawSubjectPublicKeyInfo, want) {
-				t.Errorf("the certificate of %s has another key", label)
-			}
-			exported := l.run(t, "p11tool", "--export", "pkcs11:token=token;type=cert;object="+label)
-			if !bytes.Equal(fromPEM(t, exported, "CERTIFICATE"), cert.Raw) {
-				t.Errorf("the certificate of %s is exported as another one: %s", label, exported)
-			}
-		}
+func TestGnuTLSKeys(t *testing.T) { sameOnBoth(t, gnutlsKeys) }
 
-		made := l.run(t, "p11tool", "--login", "--generate-privkey=ecdsa", "--curve=secp256r1", "--label=made", "--id=6d",
-			"pkcs11:token=token")
-		key := fromPEM(t, made, "PUBLIC KEY")
-		if exported := l.run(t, "p11tool", "--export", "pkcs11:token=token;type=public;object=made"); !bytes.Equal(
-			fromPEM(t, exported, "PUBLIC KEY"), key) {
-			t.Errorf("the new key is exported as another one: %s", exported)
-		}
-		if _, cert := l.certificate(t, "made"); !bytes.Equal(cert.RawSubjectPublicKeyInfo, key) {
-			t.Error("the certificate of the new key has another one")
-		}
-		signed := l.command(t, "p11tool", "--login", "--test-sign", "pkcs11:token=token;type=private;id=%6d").mustRun(t)
-		return []string{
-			signed.stdout, signed.stderr,
-			objects(t, l.run(t, "p11tool", "--login", "--list-all", "pkcs11:token=token"), 8),
-			objects(t, l.run(t, "p11tool", "--list-all-certs", "pkcs11:token=token"), 2),
-		}
-	})
-}
-
-// TestGnuTLSClient has gnutls-cli show a certificate to a server in Go, whose key is in the token.
-func TestGnuTLSClient(t *testing.T) {
-	sameOnBoth(t, func(t *testing.T, l linked) []string {
-		file, cert := l.certificate(t, "ec")
-		self := x509.NewCertPool()
-		self.AddCert(cert)
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+func gnutlsKeys(t *testing.T, l linked) []string {
+	t.Helper()
+	for _, label := range []string{"rsa", "ec"} {
+		want, err := x509.MarshalPKIXPublicKey(publicKey(t, label))
 		if err != nil {
 			t.Fatal(err)
 		}
-		server := selfSigned(t)
-		served := make(chan error, 1)
-		go func() {
-			served <- serveOnce(listener, &tls.Config{
-				Certificates: []tls.Certificate{server},
-				ClientAuth:   tls.RequireAndVerifyClientCert,
-				ClientCAs:    self,
-			})
-		}()
-		_, port, _ := net.SplitHostPort(listener.Addr().String())
-		c := l.command(t, "gnutls-cli", "--insecure", "--logfile", l.file("log"), "--x509certfile", file,
-			"--x509keyfile", "pkcs11:token=token;object=ec;type=private", "--port", port, "127.0.0.1")
-		r := c.run(t)
-		listener.Close()
-		if err := <-served; err != nil || r.code != 0 {
-			t.Errorf("server: %v\nclient: exit %d\nstdout: %s\nstderr: %s", err, r.code, r.stdout, r.stderr)
+		_, cert := l.certify(t, label)
+		if !bytes.Equal(cert.RawSubjectPublicKeyInfo, want) {
+			t.Errorf("the certificate of %s has another key", label)
 		}
-		if !strings.Contains(r.stdout, "hello") {
-			t.Errorf("the client has not heard the server: %s", r.stdout)
+		exported := l.run(t, "p11tool", "--export", "pkcs11:token=token;type=cert;object="+label)
+		if !bytes.Equal(fromPEM(t, exported, "CERTIFICATE"), cert.Raw) {
+			t.Errorf("the certificate of %s is exported as another one: %s", label, exported)
 		}
-		return nil
-	})
+	}
+
+	made := l.run(t, "p11tool", "--login", "--generate-privkey=ecdsa", "--curve=secp256r1", "--label=made", "--id=6d",
+		"pkcs11:token=token")
+	key := fromPEM(t, made, "PUBLIC KEY")
+	if exported := l.run(t, "p11tool", "--export", "pkcs11:token=token;type=public;object=made"); !bytes.Equal(
+		fromPEM(t, exported, "PUBLIC KEY"), key) {
+		t.Errorf("the new key is exported as another one: %s", exported)
+	}
+	if _, cert := l.certificate(t, "made"); !bytes.Equal(cert.RawSubjectPublicKeyInfo, key) {
+		t.Error("the certificate of the new key has another one")
+	}
+	signed := l.command(t, "p11tool", "--login", "--test-sign", "pkcs11:token=token;type=private;id=%6d").mustRun(t)
+	return []string{
+		signed.stdout, signed.stderr,
+		objects(t, l.run(t, "p11tool", "--login", "--list-all", "pkcs11:token=token"), 8),
+		objects(t, l.run(t, "p11tool", "--list-all-certs", "pkcs11:token=token"), 2),
+	}
+}
+
+// TestGnuTLSClient has gnutls-cli show a certificate to a server in Go, whose key is in the token.
+func TestGnuTLSClient(t *testing.T) { sameOnBoth(t, gnutlsClient) }
+
+func gnutlsClient(t *testing.T, l linked) []string {
+	t.Helper()
+	file, cert := l.certificate(t, "ec")
+	self := x509.NewCertPool()
+	self.AddCert(cert)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := selfSigned(t)
+	served := make(chan error, 1)
+	go func() {
+		served <- serveOnce(listener, &tls.Config{
+			Certificates: []tls.Certificate{server},
+			ClientAuth:   tls.RequireAndVerifyClientCert,
+			ClientCAs:    self,
+		})
+	}()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	c := l.command(t, "gnutls-cli", "--insecure", "--logfile", l.file("log"), "--x509certfile", file,
+		"--x509keyfile", "pkcs11:token=token;object=ec;type=private", "--port", port, "127.0.0.1")
+	r := c.run(t)
+	listener.Close()
+	if err := <-served; err != nil || r.code != 0 {
+		t.Errorf("server: %v\nclient: exit %d\nstdout: %s\nstderr: %s", err, r.code, r.stdout, r.stderr)
+	}
+	if !strings.Contains(r.stdout, "hello") {
+		t.Errorf("the client has not heard the server: %s", r.stdout)
+	}
+	return nil
 }
 
 // serveOnce accepts one connection, says hello, and waits for its end.
@@ -229,31 +231,32 @@ func serveOnce(listener net.Listener, config *tls.Config) error {
 }
 
 // TestGnuTLSServer has a client in Go talk to gnutls-serv, whose key is in the token.
-func TestGnuTLSServer(t *testing.T) {
-	sameOnBoth(t, func(t *testing.T, l linked) []string {
-		file, cert := l.certificate(t, "rsa")
-		self := x509.NewCertPool()
-		self.AddCert(cert)
-		// A port that was free just now; where somebody else has taken it meanwhile, another one.
-		for range 5 {
-			conn, ended := l.serve(t, file, &tls.Config{RootCAs: self, ServerName: "localhost"})
-			if conn == nil {
-				t.Logf("gnutls-serv ended: %s", ended)
-				continue
-			}
-			defer conn.Close()
-			if _, err := io.WriteString(conn, "echo me\n"); err != nil {
-				t.Fatal(err)
-			}
-			answer := make([]byte, len("echo me\n"))
-			if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "echo me\n" {
-				t.Errorf("%q, %v", answer, err)
-			}
-			return []string{tls.VersionName(conn.ConnectionState().Version)}
+func TestGnuTLSServer(t *testing.T) { sameOnBoth(t, gnutlsServer) }
+
+func gnutlsServer(t *testing.T, l linked) []string {
+	t.Helper()
+	file, cert := l.certificate(t, "rsa")
+	self := x509.NewCertPool()
+	self.AddCert(cert)
+	// A port that was free just now; where somebody else has taken it meanwhile, another one.
+	for range 5 {
+		conn, ended := l.serve(t, file, &tls.Config{RootCAs: self, ServerName: "localhost"})
+		if conn == nil {
+			t.Logf("gnutls-serv ended: %s", ended)
+			continue
 		}
-		t.Fatal("no gnutls-serv stays")
-		return nil
-	})
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "echo me\n"); err != nil {
+			t.Fatal(err)
+		}
+		answer := make([]byte, len("echo me\n"))
+		if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "echo me\n" {
+			t.Errorf("%q, %v", answer, err)
+		}
+		return []string{tls.VersionName(conn.ConnectionState().Version)}
+	}
+	t.Fatal("no gnutls-serv stays")
+	return nil
 }
 
 // serve starts gnutls-serv for this test and connects to it; nil and what it says if it ends first.
@@ -283,6 +286,9 @@ func (l linked) serve(t *testing.T, certificate string, config *tls.Config) (*tl
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		<-ended
+		if l.watched && strings.Contains(output.String(), "\n==") {
+			t.Errorf("valgrind says of gnutls-serv: %s", &output)
+		}
 	})
 	deadline := time.Now().Add(time.Minute)
 	for {

@@ -24,26 +24,27 @@ const vpnAnswer = `<?xml version="1.0" encoding="UTF-8"?>
 var strapKey = regexp.MustCompile(`openconnect_strapkey=[^;]*; `)
 
 // TestOpenConnect has openconnect log in to a VPN's gateway, in Go, with a certificate and a key that are both in the token.
-func TestOpenConnect(t *testing.T) {
-	sameOnBoth(t, func(t *testing.T, l linked) []string {
-		var all []string
-		for _, label := range []string{"rsa", "ec"} {
-			_, cert := l.certify(t, label)
-			gateway := newGateway(t, cert)
-			pinned := sha256.Sum256(gateway.Certificate().RawSubjectPublicKeyInfo)
-			l.tok.secret(t, "pin", pin)
-			c := l.command(t, "openconnect", "--authenticate", "--non-inter", "--useragent=test", "--no-proxy", "--protocol=anyconnect",
-				"--servercert=pin-sha256:"+base64.StdEncoding.EncodeToString(pinned[:]),
-				"--certificate=pkcs11:token=token;object="+label+"?pin-source="+l.file("pin"), gateway.URL)
-			c.env["GNUTLS_PIN"] = "" // it has the PIN from its file
-			r := l.exec(t, c)
-			if r.code != 0 || !strings.Contains(r.stdout, "webvpn=cookie of "+label+"'") {
-				t.Errorf("%s: exit %d\n%s%s", c, r.code, r.stdout, r.stderr)
-			}
-			all = append(all, strings.ReplaceAll(strapKey.ReplaceAllString(r.stdout+r.stderr, ""), gateway.URL[len("https://"):], "gateway"))
+func TestOpenConnect(t *testing.T) { sameOnBoth(t, openConnect) }
+
+func openConnect(t *testing.T, l linked) []string {
+	t.Helper()
+	var all []string
+	for _, label := range []string{"rsa", "ec"} {
+		_, cert := l.certify(t, label)
+		gateway := newGateway(t, cert)
+		pinned := sha256.Sum256(gateway.Certificate().RawSubjectPublicKeyInfo)
+		l.tok.secret(t, "pin", pin)
+		c := l.command(t, "openconnect", "--authenticate", "--non-inter", "--useragent=test", "--no-proxy", "--protocol=anyconnect",
+			"--servercert=pin-sha256:"+base64.StdEncoding.EncodeToString(pinned[:]),
+			"--certificate=pkcs11:token=token;object="+label+"?pin-source="+l.file("pin"), gateway.URL)
+		c.env["GNUTLS_PIN"] = "" // it has the PIN from its file
+		r := l.exec(t, c)
+		if r.code != 0 || !strings.Contains(r.stdout, "webvpn=cookie of "+label+"'") {
+			t.Errorf("%s: exit %d\n%s%s", c, r.code, r.stdout, r.stderr)
 		}
-		return all
-	})
+		all = append(all, strings.ReplaceAll(strapKey.ReplaceAllString(r.stdout+r.stderr, ""), gateway.URL[len("https://"):], "gateway"))
+	}
+	return all
 }
 
 // newGateway lets in who has the key of a certificate, and nobody else.

@@ -55,4 +55,13 @@ func TestLinkedWatched(t *testing.T) {
 			}
 		})
 	}
+	// These run several programs each: certtool, p11tool, gnutls-cli, gnutls-serv, openconnect.
+	for name, f := range map[string]func(t *testing.T, l linked) []string{
+		"certtool": gnutlsKeys, "gnutls-cli": gnutlsClient, "gnutls-serv": gnutlsServer, "openconnect": openConnect,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, linked{lib: ours, tok: newToken(t), watched: true})
+		})
+	}
 }
