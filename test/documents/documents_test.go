@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -116,9 +115,6 @@ func (p *place) token(t *testing.T) {
 	}
 }
 
-// fence is a block of a file, whose name is the last word in backquotes before it.
-var fence = regexp.MustCompile("(?m)`([^`\n]+)`[^`\n]*:\n\n```[a-z]*\n((?:[^`\n].*\n|\n)*)```$")
-
 // follow writes the files of a document, runs its commands, of which there are at least so many, and compares what they print.
 func (p *place) follow(t *testing.T, document, dir string, commands int) {
 	t.Helper()
@@ -130,15 +126,14 @@ func (p *place) follow(t *testing.T, document, dir string, commands int) {
 	for from, to := range p.here {
 		text = strings.ReplaceAll(text, from, to)
 	}
-	for _, m := range fence.FindAllStringSubmatch(text, -1) {
-		path := m[1]
+	for path, text := range testkit.Files(text) {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(p.dir, path)
 		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(m[2]), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
