@@ -79,7 +79,7 @@ func TestInstallDocument(t *testing.T) {
 	}
 }
 
-// TestModuleInGo has programs on p11-kit's own library use the module that docs/write-a-module.md makes.
+// TestModuleInGo has programs on p11-kit's library, and on ours, use the module that docs/write-a-module.md makes.
 func TestModuleInGo(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root(t), "docs/write-a-module.md"))
 	if err != nil {
@@ -103,8 +103,12 @@ func TestModuleInGo(t *testing.T) {
 		{Command: "mkdir -p /etc/pkcs11/modules; mv dice.module /etc/pkcs11/modules; mv dice /usr/local/bin"},
 		{Command: "p11tool --list-token-urls", Output: "...\npkcs11:model=D6;manufacturer=Example;serial=1;token=dice\n..."},
 		{Command: "p11tool --generate-random=8 pkcs11:token=dice | wc -c", Output: "8"},
+		{Command: "dpkg -i p11mux_*.deb > out; export LD_LIBRARY_PATH=/usr/lib/p11mux/lib"},
+		{Command: "p11tool --list-token-urls", Output: "...\npkcs11:model=D6;manufacturer=Example;serial=1;token=dice\n..."},
+		{Command: "p11tool --generate-random=8 pkcs11:token=dice | wc -c", Output: "8"},
+		{Command: "p11mux list-tokens --only-uris pkcs11:token=dice", Output: "pkcs11:model=D6;manufacturer=Example;serial=1;token=dice"},
 	}
-	check(t, steps, inChroot(t, testkit.Script(steps), program, config))
+	check(t, steps, inChroot(t, testkit.Script(steps), program, config, debian(t)))
 }
 
 // TestPackageLeavesNothing turns everything on and purges the package without turning it off: what is p11-kit's is as it was.
