@@ -63,6 +63,18 @@ func Console(text string) []Step {
 	return steps
 }
 
+// fence is a fenced block behind a line that ends in a name in backquotes and a colon.
+var fence = regexp.MustCompile("(?m)`([^`\n]+)`:\n\n```[a-z]*\n((?:[^`\n].*\n|\n)*)```$")
+
+// Files finds the files in a Markdown text, by their names: fenced blocks behind lines that end as in "put this into `main.c`:".
+func Files(text string) map[string]string {
+	files := map[string]string{}
+	for _, m := range fence.FindAllStringSubmatch(text, -1) {
+		files[m[1]] = m[2]
+	}
+	return files
+}
+
 // Printed tells whether output is what a document says: "..." in a line stands for anything in it, and a line of nothing else for any lines.
 func Printed(want, got string) bool {
 	var pattern strings.Builder

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -75,5 +76,13 @@ func TestPrinted(t *testing.T) {
 		if Printed(c.want, c.got) != c.same {
 			t.Errorf("%q shown as %q: want %v", c.got, c.want, c.same)
 		}
+	}
+}
+
+func TestFiles(t *testing.T) {
+	text := "Put this into `a.c`:\n\n```c\nint a;\n\nint b;\n```\n\nand see:\n\n```c\nno\n```\n\nThen `b`:\n\n```\nb\n```\n"
+	want := map[string]string{"a.c": "int a;\n\nint b;\n", "b": "b\n"}
+	if got := Files(text); !maps.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,6 +79,38 @@ func TestInstallDocument(t *testing.T) {
 	}
 }
 
+// TestModuleInGo has programs on p11-kit's library, and on ours, use the module that docs/write-a-module.md makes.
+func TestModuleInGo(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root(t), "docs/write-a-module.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := testkit.Files(string(text))
+	// As if it were a package of this module, without a file among the sources.
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "dice.go"), files["dice/dice.go"], 0o600)
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(root(t), "test/install/dice/dice.go"): filepath.Join(dir, "dice.go")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "overlay.json"), string(overlay), 0o600)
+	program := filepath.Join(dir, "dice")
+	run(t, root(t), []string{"CGO_ENABLED=0"}, "go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, "./test/install/dice")
+	config := filepath.Join(t.TempDir(), "dice.module")
+	write(t, config, files["/etc/pkcs11/modules/dice.module"], 0o644)
+
+	steps := []testkit.Step{
+		{Command: "mkdir -p /etc/pkcs11/modules; mv dice.module /etc/pkcs11/modules; mv dice /usr/local/bin"},
+		{Command: "p11tool --list-token-urls", Output: "...\npkcs11:model=D6;manufacturer=Example;serial=1;token=dice\n..."},
+		{Command: "p11tool --generate-random=8 pkcs11:token=dice | wc -c", Output: "8"},
+		{Command: "dpkg -i p11mux_*.deb > out; export LD_LIBRARY_PATH=/usr/lib/p11mux/lib"},
+		{Command: "p11tool --list-token-urls", Output: "...\npkcs11:model=D6;manufacturer=Example;serial=1;token=dice\n..."},
+		{Command: "p11tool --generate-random=8 pkcs11:token=dice | wc -c", Output: "8"},
+		{Command: "p11mux list-tokens --only-uris pkcs11:token=dice", Output: "pkcs11:model=D6;manufacturer=Example;serial=1;token=dice"},
+	}
+	check(t, steps, inChroot(t, testkit.Script(steps), program, config, debian(t)))
+}
+
 // TestPackageLeavesNothing turns everything on and purges the package without turning it off: what is p11-kit's is as it was.
 func TestPackageLeavesNothing(t *testing.T) {
 	const p11tool = "ldd /usr/bin/p11tool | grep -o '/.*libp11-kit.so.0'"
@@ -105,7 +138,13 @@ func TestPackageLeavesNothing(t *testing.T) {
 		{Command: "rm /etc/ld.so.conf.d/000-p11mux.conf; find / -xdev | sort > /tmp/after"},
 		{Command: "diff /tmp/before /tmp/after | grep p11; true"},
 	}
-	results := testkit.Results(inChroot(t, testkit.Script(steps), debian(t)), len(steps))
+	check(t, steps, inChroot(t, testkit.Script(steps), debian(t)))
+}
+
+// check compares what steps have printed with what they are to print.
+func check(t *testing.T, steps []testkit.Step, printed string) {
+	t.Helper()
+	results := testkit.Results(printed, len(steps))
 	for i, r := range results {
 		if s := steps[i]; r.Status != 0 || !testkit.Printed(s.Output, r.Output) {
 			t.Errorf("%s\nstatus %d, prints\n%s\nwant\n%s", s.Command, r.Status, r.Output, s.Output)
