@@ -33,14 +33,14 @@ func (l loggedCaller) Close(ctx context.Context) error {
 	return errors.Join(err, l.caller.Close(ctx))
 }
 
-// logged gives a view whose calls are logged as the configuration says (how is nil for not at all) and as [WithCallLog] does.
-func (o *options) logged(view caller, name string, how *conf.Logging) caller {
+// logged gives a view, with what numbers it in the log, whose calls are logged as the configuration says (how is nil for not at all) and as [WithCallLog] does.
+func (o *options) logged(view caller, number *calllog.View, name string, how *conf.Logging) caller {
 	if how != nil {
 		log, err := calllog.Open(calllog.Options{JSON: how.JSON, Secrets: how.Secrets, File: how.File}, name)
 		if err != nil {
 			o.tell("the calls of module '" + name + "' are not logged: cannot write to " + how.File + ": " + err.Error())
 		} else {
-			view = loggedCaller{view, log.NewCaller(o.progname, name).Module(view)}
+			view = loggedCaller{view, log.NewCaller(number, o.progname, name).Module(view)}
 		}
 	}
 	if o.callLog != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/p11mux/p11mux/calllog"
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/internal/softtoken"
 	"github.com/p11mux/p11mux/managed"
@@ -21,7 +22,7 @@ func load(t testing.TB, mod module.Module, opts ...Option) *Module {
 func loadShared(t testing.TB, shared *managed.Module, opts ...Option) *Module {
 	t.Helper()
 	o := newOptions(opts)
-	m, err := newModule("soft", o.logged(shared.NewCaller(nil), "soft", nil), o, func() {})
+	m, err := newModule("soft", o.logged(shared.NewCaller(nil), new(calllog.View), "soft", nil), o, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}

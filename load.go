@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/p11mux/p11mux/calllog"
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/conf"
 	"github.com/p11mux/p11mux/internal/process"
@@ -45,8 +46,9 @@ func Load(opts ...Option) (*Modules, error) {
 	if err != nil {
 		return nil, err
 	}
+	number := new(calllog.View) // one for all modules of the load
 	for i, choice := range choices {
-		m, err := open(reg, choice.Module, choice.Config.Name, choice.Log, o)
+		m, err := open(reg, choice.Module, number, choice.Config.Name, choice.Log, o)
 		if err == nil {
 			modules.all = append(modules.all, m)
 			continue
@@ -90,7 +92,7 @@ func LoadModule(path string, opts ...Option) (*Module, error) {
 		reg.Sweep()
 		return nil, err
 	}
-	opened, err := open(reg, m, nameOf(m), log, o)
+	opened, err := open(reg, m, new(calllog.View), nameOf(m), log, o)
 	if err != nil {
 		reg.Sweep()
 		return nil, err
@@ -108,8 +110,8 @@ func nameOf(m *registry.Module) string {
 
 // open initializes a view of a module of the registry, whose calls are logged as the configuration says. The reference that is held
 // to it passes to the view, and is given up on failure.
-func open(reg *registry.Registry, m *registry.Module, name string, log *conf.Logging, o *options) (*Module, error) {
-	opened, err := newModule(name, o.logged(m.Shared().NewCaller(nil), name, log), o, func() {
+func open(reg *registry.Registry, m *registry.Module, number *calllog.View, name string, log *conf.Logging, o *options) (*Module, error) {
+	opened, err := newModule(name, o.logged(m.Shared().NewCaller(nil), number, name, log), o, func() {
 		reg.Release(m)
 		reg.Sweep()
 	})

@@ -15,10 +15,9 @@ type flagSet struct {
 }
 
 var (
-	initFlags = flagSet{
-		text: [][]flagName{{{uint64(ck.CKF_OS_LOCKING_OK), "CKF_OS_LOCKING_OK"}}},
-		more: [][]flagName{{{uint64(ck.CKF_LIBRARY_CANT_CREATE_OS_THREADS), "CKF_LIBRARY_CANT_CREATE_OS_THREADS"}}},
-	}
+	initFlags = flagSet{text: [][]flagName{{
+		{uint64(ck.CKF_OS_LOCKING_OK), "CKF_OS_LOCKING_OK"}, {uint64(ck.CKF_LIBRARY_CANT_CREATE_OS_THREADS), "CKF_LIBRARY_CANT_CREATE_OS_THREADS"},
+	}}}
 	slotFlags = flagSet{text: [][]flagName{{
 		{uint64(ck.CKF_TOKEN_PRESENT), "CKF_TOKEN_PRESENT"}, {uint64(ck.CKF_REMOVABLE_DEVICE), "CKF_REMOVABLE_DEVICE"},
 		{uint64(ck.CKF_HW_SLOT), "CKF_HW_SLOT"},

@@ -112,17 +112,44 @@ type Caller struct {
 	head string // what is the same in all its records
 }
 
-// views counts the callers of this process.
+// A View is what one load of modules got: all callers of one view have its number, which no other view of the process has. The zero
+// value is a view that is not numbered yet. Its methods may be called from any goroutine.
+type View struct {
+	once   sync.Once
+	number uint64
+}
+
+// views counts the views of this process.
 var views atomic.Uint64
 
-// NewCaller gives a caller of a module: program is what the program calls itself. It may be called from any goroutine.
-func (l *Log) NewCaller(program, module string) *Caller {
+// Number is the number of the view, counted from 1. It is given when it is first asked for, so that views without a log have none.
+func (v *View) Number() uint64 {
+	v.once.Do(func() {
+		if v.number == 0 {
+			v.number = views.Add(1)
+		}
+	})
+	return v.number
+}
+
+// AdoptView is the view that has a number since before the process was forked. New views get greater ones.
+func AdoptView(number uint64) *View {
+	for {
+		last := views.Load()
+		if last >= number || views.CompareAndSwap(last, number) {
+			return &View{number: number}
+		}
+	}
+}
+
+// NewCaller gives a caller of a module in a view: program is what the program calls itself. It may be called from any goroutine.
+func (l *Log) NewCaller(view *View, program, module string) *Caller {
 	c := &Caller{log: l, name: program}
 	var r record
 	r.text(`,"caller":`)
 	r.jsonText([]byte(program))
 	r.text(`,"view":`)
-	r.number(views.Add(1))
+	r.number(view.Number())
 	r.text(`,"module":`)
 	r.jsonText([]byte(module))
 	r.text(`,"function":"`)

@@ -48,7 +48,7 @@ func lines(t *testing.T, path string) []string {
 
 func TestFile(t *testing.T) {
 	l, path := openLog(t, Options{JSON: true}, "%n-%p-%%.log", "a/b", fmt.Sprintf("a_b-%d-%%.log", os.Getpid()))
-	l.NewCaller("program", "a/b").say(ck.FuncGetInfo)
+	l.NewCaller(new(View), "program", "a/b").say(ck.FuncGetInfo)
 	st, err := os.Stat(path)
 	if err != nil || st.Mode() != 0o600 {
 		t.Errorf("%v, %v", st.Mode(), err)
@@ -76,7 +76,7 @@ func TestAppend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := l.NewCaller("p", "m")
+	c := l.NewCaller(new(View), "p", "m")
 	c.say(ck.FuncLogout)
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -96,7 +96,7 @@ func TestAppend(t *testing.T) {
 // A host that closes all descriptors, and uses their numbers for something else, does not get the log into that.
 func TestClosedDescriptor(t *testing.T) {
 	l, path := openLog(t, Options{}, "log", "m", "log")
-	c := l.NewCaller("p", "m")
+	c := l.NewCaller(new(View), "p", "m")
 	c.say(ck.FuncLogout)
 	other, err := os.Create(filepath.Join(t.TempDir(), "other"))
 	if err != nil {
@@ -134,7 +134,7 @@ func TestRefusedFiles(t *testing.T) {
 	if err != nil {
 		t.Fatalf("a link of our own: %v", err)
 	}
-	l.NewCaller("p", "m").say(ck.FuncLogout)
+	l.NewCaller(new(View), "p", "m").say(ck.FuncLogout)
 	if got := lines(t, filepath.Join(dir, "target")); len(got) != 3 {
 		t.Errorf("the target has %q", got)
 	}
@@ -155,7 +155,7 @@ func TestThreads(t *testing.T) {
 		const threads, calls = 8, 300
 		// More calls at once than there are records that are kept.
 		var held []func()
-		holder := l.NewCaller("holder", "m")
+		holder := l.NewCaller(new(View), "holder", "m")
 		for range len(kept) + 3 {
 			s := newSample(ck.FuncLogout, ways[0])
 			n := holder.Begin(ck.FuncLogout, &s.w)
@@ -163,7 +163,7 @@ func TestThreads(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		for i := range threads {
-			c := l.NewCaller(fmt.Sprint("program ", i), "m")
+			c := l.NewCaller(new(View), fmt.Sprint("program ", i), "m")
 			wg.Go(func() {
 				for range calls {
 					c.say(ck.FuncGetTokenInfo)
@@ -318,7 +318,7 @@ func openPipe(t *testing.T, o Options) (*os.File, *Caller) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r, l.NewCaller("p", "m")
+	return r, l.NewCaller(new(View), "p", "m")
 }
 
 // Ways of writing that newer kernels do without.
@@ -366,7 +366,7 @@ func TestOlderKernels(t *testing.T) {
 // Go code's calls are logged as those of C, and go on as they were.
 func TestModule(t *testing.T) {
 	l, path := openLog(t, Options{}, "log", "m", "log")
-	wrapped := l.NewCaller("p", "m").Module(module.Func(func(_ context.Context, call ck.Call) error {
+	wrapped := l.NewCaller(new(View), "p", "m").Module(module.Func(func(_ context.Context, call ck.Call) error {
 		switch c := call.(type) {
 		case *ck.SignCall:
 			if c.Signature.N = 3; len(c.Signature.Buf) < 3 {
@@ -433,7 +433,7 @@ C_Login = CKR_PIN_INCORRECT`
 // A module that tells of more than it was given room for does not make the log read beyond.
 func TestBoast(t *testing.T) {
 	l, path := openLog(t, Options{JSON: true}, "log", "m", "log")
-	c := l.NewCaller("p", "m")
+	c := l.NewCaller(new(View), "p", "m")
 	s := &sample{}
 	buf, count := s.octets([]byte("0123456789SECRET")), put(s, uint64(10))
 	s.w = [10]uintptr{1, 0, 0, buf, count}
@@ -456,7 +456,7 @@ func TestBoast(t *testing.T) {
 // Numbers that were not given, and functions that are none, do no harm.
 func TestStrayNumbers(t *testing.T) {
 	l, _ := openLog(t, Options{}, "log", "m", "log")
-	c := l.NewCaller("p", "m")
+	c := l.NewCaller(new(View), "p", "m")
 	s := newSample(ck.FuncLogout, ways[0])
 	for _, n := range []uint32{0, 1, uint32(len(kept)), uint32(len(kept)) + 1, ^uint32(0)} {
 		c.End(n, &s.w, ck.CKR_OK)
@@ -476,7 +476,7 @@ func TestAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := l.NewCaller("p", "m")
+	c := l.NewCaller(new(View), "p", "m")
 	for _, f := range []ck.Func{ck.FuncGetSessionInfo, ck.FuncSign, ck.FuncGetAttributeValue, ck.FuncGetTokenInfo} {
 		s := newSample(f, ways[0])
 		once := func() {
@@ -496,7 +496,7 @@ func BenchmarkText(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := l.NewCaller("p", "m")
+	c := l.NewCaller(new(View), "p", "m")
 	s := newSample(ck.FuncGetSessionInfo, ways[0])
 	for b.Loop() {
 		c.End(c.Begin(ck.FuncGetSessionInfo, &s.w), &s.w, ck.CKR_OK)

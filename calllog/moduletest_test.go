@@ -24,7 +24,7 @@ func TestLoggedModule(t *testing.T) {
 			}
 			moduletest.Run(t, func(t *testing.T) moduletest.Fixture {
 				return moduletest.Fixture{
-					Module: log.NewCaller("test", "soft").Module(softtoken.New()), Label: softtoken.Label, UserPIN: []byte(softtoken.UserPIN),
+					Module: log.NewCaller(new(calllog.View), "test", "soft").Module(softtoken.New()), Label: softtoken.Label, UserPIN: []byte(softtoken.UserPIN),
 					SOPIN: []byte(softtoken.SOPIN), Again: ck.CKR_CRYPTOKI_ALREADY_INITIALIZED,
 					Offers: []ck.MechanismType{ck.CKM_SHA256, ck.CKM_ECDSA, ck.CKM_AES_GCM},
 				}

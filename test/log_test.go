@@ -288,6 +288,9 @@ func TestLogFork(t *testing.T) {
 			if path != fmt.Sprintf("%s/softhsm.%d", dir, e.PID) {
 				t.Errorf("%s has a line of process %d", path, e.PID)
 			}
+			if e.Function != "" && e.View != 1 {
+				t.Errorf("%s has a line of view %d", path, e.View)
+			}
 		}
 		callers[all[0].Caller] = len(all)
 		if st, err := os.Stat(path); err != nil || st.Mode() != 0o600 {

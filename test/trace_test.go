@@ -104,6 +104,7 @@ func TestTraceTwoCallers(t *testing.T) {
 // TestTraceP11tool traces a program that is linked to the system's library: it does what it does without, and its PIN is not logged.
 func TestTraceP11tool(t *testing.T) {
 	tok := newToken(t)
+	writeFile(t, filepath.Join(tok.conf, "modules", "bundled.module"), "module: "+bundled(t)+"\n")
 	c := command{path: "/usr/bin/p11tool", args: []string{"--login", "--list-all", "pkcs11:token=token"}, conf: tok.conf, env: maps.Clone(tok.env)}
 	c.env["GNUTLS_PIN"] = pin
 	c, log := traced(t, c)
@@ -113,6 +114,9 @@ func TestTraceP11tool(t *testing.T) {
 		t.Errorf("stderr: %s", r.stderr)
 	}
 	got := reportOf(t, log)
+	if len(got.Callers) != 1 || got.Callers[0].View != 1 {
+		t.Errorf("p11tool has loaded its modules once, and is the callers %+v", got.Callers)
+	}
 	var functions []string
 	for _, f := range got.Functions {
 		functions = append(functions, f.Function)
@@ -126,6 +130,7 @@ func TestTraceP11tool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	hasAll(t, "the log", string(text), `"view":1,"module":"softhsm"`, `"view":1,"module":"bundled"`)
 	for _, secret := range []string{`"` + pin + `"`, "31323334"} {
 		if strings.Contains(string(text), secret) {
 			t.Errorf("the log has %s in it", secret)

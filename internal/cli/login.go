@@ -65,11 +65,28 @@ func (j *job) loginAnyway(ctx context.Context, tokens []*p11mux.Token) error {
 		default:
 			pin = j.askPIN
 		}
-		if err := t.Login(ctx, pin); err != nil {
+		if err := t.Login(ctx, neverEmpty(pin)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// errEmptyPIN says why a PIN was not tried.
+var errEmptyPIN = errors.New("the PIN is empty, and was not tried")
+
+// neverEmpty keeps an empty PIN from the token, which would count it as a wrong one: somebody typed Enter, or a file has nothing in it.
+func neverEmpty(pin p11mux.PIN) p11mux.PIN {
+	if pin == nil {
+		return nil
+	}
+	return func(ctx context.Context, t *p11mux.Token) ([]byte, error) {
+		value, err := pin(ctx, t)
+		if err == nil && len(value) == 0 {
+			err = hinted(errEmptyPIN, "type a PIN, or use --pin-file FILE with a file that has one in it")
+		}
+		return value, err
+	}
 }
 
 // knownPIN is the PIN that needs nobody to be asked for: that of the URI, of --pin-file, or of the environment. Nil if there is none.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -46,11 +47,15 @@ type reporting struct {
 
 	cmd      *cobra.Command
 	problems int
-	used     int
+	told     int // of them
 }
 
 // maxProblems is how many problems are printed one by one. Who gives us something else than a log need not read all of it.
 const maxProblems = 1000
+
+// notLog is how many problems are printed of a file in which nothing could be used yet: it may be something else than a log. It is
+// read on, since what a program says on standard error may come before the first record.
+const notLog = 10
 
 // A sink takes what is in the logs.
 type sink interface{ Add(trace.Entry) }
@@ -64,6 +69,9 @@ func (r *reporting) run(cmd *cobra.Command, logs []string) error {
 	}
 	if r.html == "-" && r.perfetto == "-" {
 		return usage("--html and --perfetto cannot both go to standard output")
+	}
+	if r.html != "" && filepath.Clean(r.html) == filepath.Clean(r.perfetto) {
+		return usage("--html and --perfetto cannot both write %s", r.html)
 	}
 	r.cmd = cmd
 	outputs, err := r.outputs(logs)
@@ -83,11 +91,8 @@ func (r *reporting) run(cmd *cobra.Command, logs []string) error {
 			return err
 		}
 	}
-	if r.problems > maxProblems {
-		r.say("%d more problems with lines", r.problems-maxProblems)
-	}
-	if r.used == 0 && r.problems > 0 {
-		return hinted(errors.New("no line can be used"), "a log is written by the trace command, or with log-format: json")
+	if r.problems > r.told {
+		r.say("%d more problems with lines", r.problems-r.told)
 	}
 	return nil
 }
@@ -102,6 +107,11 @@ type output struct {
 // outputs are what the command line asks for. Those that were begun are there with an error as well.
 func (r *reporting) outputs(logs []string) ([]output, error) {
 	var all []output
+	for option, path := range map[string]string{"--html": r.html, "--perfetto": r.perfetto} {
+		if err := r.mayWrite(option, path, logs); err != nil {
+			return nil, err
+		}
+	}
 	if r.html != "" {
 		f, err := createFile(r.html, r.cmd.OutOrStdout())
 		if err != nil {
@@ -135,6 +145,33 @@ func (r *reporting) outputs(logs []string) ([]output, error) {
 	return all, nil
 }
 
+// mayWrite refuses a file for an output that is a log: who forgets the name of the page has its place taken by that of a log.
+func (r *reporting) mayWrite(option, path string, logs []string) error {
+	if path == "" || path == "-" {
+		return nil
+	}
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil // createFile has the rest to say
+	}
+	is, err := isLog(path)
+	if err != nil {
+		return err
+	}
+	if f, ok := r.cmd.InOrStdin().(*os.File); ok && slices.Contains(logs, "-") {
+		in, err := f.Stat()
+		is = is || err == nil && os.SameFile(info, in)
+	}
+	for _, log := range logs {
+		in, err := os.Stat(log)
+		is = is || err == nil && os.SameFile(info, in)
+	}
+	if !is {
+		return nil
+	}
+	return hinted(fmt.Errorf("%s is a log, and %s would replace it", path, option), "name the file to write behind %s, and the logs after it", option)
+}
+
 // names are the logs' names without their directories.
 func names(logs []string) string {
 	var all []string
@@ -166,9 +203,10 @@ func (r *reporting) readLog(name string, outputs []output) error {
 		defer f.Close()
 		in = f
 	}
+	used, strange := false, 0
 	for e, err := range trace.Read(name, in) {
 		if err == nil {
-			r.used++
+			used = true
 			for _, o := range outputs {
 				o.Add(e)
 			}
@@ -177,9 +215,14 @@ func (r *reporting) readLog(name string, outputs []output) error {
 		if _, ok := errors.AsType[*trace.Problem](err); !ok {
 			return err
 		}
-		if r.problems++; r.problems <= maxProblems {
+		r.problems++
+		if strange++; r.told < maxProblems && (used || strange <= notLog) {
+			r.told++
 			fmt.Fprintln(r.cmd.ErrOrStderr(), err)
 		}
+	}
+	if !used && strange > 0 {
+		return hinted(fmt.Errorf("%s is not a JSON log", name), "a log is written by the trace command, or with log-format: json")
 	}
 	return nil
 }

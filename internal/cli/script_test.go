@@ -74,6 +74,9 @@ func install(path, prefix string) error {
 		return err
 	}
 	defer in.Close()
+	// A child that another script starts meanwhile would hold the file open for writing, and then it cannot be run.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	out, err := os.OpenFile(filepath.Join(prefix, "bin/p11mux"), os.O_CREATE|os.O_WRONLY, 0o755)
 	if err != nil {
 		return err

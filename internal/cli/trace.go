@@ -45,6 +45,7 @@ type tracing struct {
 	log  string // as given; empty if not
 	args []string
 
+	old     string // where the older log is until this one has a call; empty if there is none
 	program string // its file
 	library string // directory of our library
 	setup   *launch.Setup
@@ -53,26 +54,30 @@ type tracing struct {
 func (t *tracing) run() error {
 	named := t.log != ""
 	if err := t.prepare(); err != nil {
-		return err
+		return errors.Join(err, putBack(t.old, t.log))
 	}
 	end, err := launch.Run(launch.Program{
 		Path: t.program, Args: t.args, Env: launch.Preload(t.setup.Environ(os.Environ()), t.library),
 	})
 	if err != nil {
-		return errors.Join(err, t.setup.Remove())
+		return errors.Join(err, t.setup.Remove(), putBack(t.old, t.log))
 	}
 	if end.Left {
 		t.say("%s left processes behind, which go on writing to %s; remove %s when they have ended", t.args[0], t.log, t.setup.Dir())
 	} else if err := t.setup.Remove(); err != nil {
 		return err
 	}
-	switch found, err := t.logged(); {
-	case err != nil:
+	found, err := t.logged()
+	if err != nil {
 		return err
-	case !found && !end.Left:
+	}
+	if !found && !end.Left {
 		t.explain()
-	case !named:
+	} else if !named {
 		t.say("the calls are in %s", t.log)
+	}
+	if err := t.settle(found, end.Left); err != nil {
+		return err
 	}
 	if end.Signal != 0 {
 		launch.EndBy(end.Signal)
@@ -81,6 +86,21 @@ func (t *tracing) run() error {
 		return exit(end.Code)
 	}
 	return nil
+}
+
+// settle says which of the two logs stays: the older one where nothing was logged.
+func (t *tracing) settle(found, left bool) error {
+	switch {
+	case t.old == "":
+		return nil
+	case found:
+		return os.Remove(t.old)
+	case left: // there may still be calls
+		t.say("the older log is %s now", t.old)
+		return nil
+	}
+	t.say("%s is the older log, as it was", t.log)
+	return putBack(t.old, t.log)
 }
 
 // say tells the user something after the program has ended.
@@ -110,7 +130,7 @@ func (t *tracing) prepare() error {
 	if t.log, err = filepath.Abs(t.log); err != nil {
 		return err
 	}
-	if err := emptyLog(t.log); err != nil {
+	if t.old, err = emptyLog(t.log); err != nil {
 		return hinted(err, "name another file with -o")
 	}
 	env := conf.ProcessEnv()
@@ -124,32 +144,50 @@ func (t *tracing) prepare() error {
 	return err
 }
 
-// emptyLog makes a new file for the log that nobody else can read, in place of an older log, but of nothing else.
-func emptyLog(path string) error {
+// emptyLog makes a new file for the log that nobody else can read, in place of an older log, but of nothing else. It says where the
+// older one is now.
+func emptyLog(path string) (old string, err error) {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return err
+		return "", err
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is not a regular file", path)
-	case info.Size() > 0:
-		old, err := isLog(path)
+		return "", fmt.Errorf("%s is not a regular file", path)
+	case info.Size() == 0:
+		if err := os.Remove(path); err != nil {
+			return "", err
+		}
+	default:
+		is, err := isLog(path)
 		if err != nil {
-			return err
+			return "", err
 		}
-		if !old {
-			return fmt.Errorf("%s is there, and is not a log", path)
+		if !is {
+			return "", fmt.Errorf("%s is there, and is not a log", path)
 		}
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".old-*")
+		if err != nil {
+			return "", err
+		}
+		old = f.Name()
+		if err := errors.Join(f.Close(), os.Rename(path, old)); err != nil {
+			return "", errors.Join(err, os.Remove(old))
+		}
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return err
+		return old, err
 	}
-	return f.Close()
+	return old, f.Close()
+}
+
+// putBack puts the older log where it was; there may be none.
+func putBack(old, path string) error {
+	if old == "" {
+		return nil
+	}
+	return os.Rename(old, path)
 }
 
 // isLog tells whether a file begins as a log does.
@@ -161,7 +199,7 @@ func isLog(path string) (bool, error) {
 	defer f.Close()
 	begin := []byte(`{"time":"`)
 	head := make([]byte, len(begin))
-	if _, err := io.ReadFull(f, head); err != nil && err != io.ErrUnexpectedEOF {
+	if _, err := io.ReadFull(f, head); err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
 		return false, err
 	}
 	return bytes.Equal(head, begin), nil

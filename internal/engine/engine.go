@@ -10,6 +10,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/p11mux/p11mux/calllog"
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/conf"
 	"github.com/p11mux/p11mux/internal/native"
@@ -175,7 +176,7 @@ func (e *Engine) Module(h Handle) module.Module {
 
 // list gives the caller's function list for a module that a reference is held to: a new managed one, or the module's own.
 // It is nil, and the reference is released, if there can be none.
-func (e *Engine) list(m *registry.Module, managed bool, log *conf.Logging) unsafe.Pointer {
+func (e *Engine) list(m *registry.Module, managed bool, view *calllog.View, log *conf.Logging) unsafe.Pointer {
 	if !managed {
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -191,7 +192,7 @@ func (e *Engine) list(m *registry.Module, managed bool, log *conf.Logging) unsaf
 		return nil
 	}
 	e.attach(h, m)
-	e.logHandle(h, log, moduleName(m))
+	e.logHandle(h, view, log, moduleName(m))
 	return unsafe.Pointer(h)
 }
 
@@ -212,8 +213,9 @@ func (e *Engine) ModulesLoad(flags Flags) ([]unsafe.Pointer, ck.RV) {
 		return nil, ck.RVOf(err)
 	}
 	lists := make([]unsafe.Pointer, 0, len(choices))
+	view := new(calllog.View) // all lists are one caller's
 	for i, c := range choices {
-		list := e.list(c.Module, c.Managed, c.Log)
+		list := e.list(c.Module, c.Managed, view, c.Log)
 		if list == nil {
 			for _, rest := range choices[i+1:] {
 				e.registry.Release(rest.Module)
@@ -247,7 +249,7 @@ func (e *Engine) ModuleLoad(path string, flags Flags) (unsafe.Pointer, ck.RV) {
 		e.registry.Sweep()
 		return nil, ck.RVOf(err)
 	}
-	list := e.list(m, managed, log)
+	list := e.list(m, managed, new(calllog.View), log)
 	if list == nil {
 		e.registry.Sweep()
 		return nil, ck.CKR_HOST_MEMORY

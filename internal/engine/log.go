@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,9 +51,9 @@ func moduleName(m *registry.Module) string {
 // proxyName is what a log calls the proxy module.
 const proxyName = "proxy"
 
-// startLog begins to log the calls of a caller of a module and gives its id and, for a forked child, the settings; 0, with a message,
+// startLog begins to log the calls of a caller of a module in a view, and gives its id and, for a forked child, the settings; 0, with a message,
 // if the log cannot be written.
-func (e *Engine) startLog(how *conf.Logging, module string) (id uint32, settings string) {
+func (e *Engine) startLog(view *calllog.View, how *conf.Logging, module string) (id uint32, settings string) {
 	log, err := calllog.Open(calllog.Options{JSON: how.JSON, Secrets: how.Secrets, File: how.File}, module)
 	if err != nil {
 		e.host.Message("the calls of module '" + module + "' are not logged: cannot write to " + how.File + ": " + err.Error())
@@ -65,16 +66,16 @@ func (e *Engine) startLog(how *conf.Logging, module string) (id uint32, settings
 	if how.Secrets {
 		settings += " secrets"
 	}
-	settings += "\x00" + how.File + "\x00" + module
-	return e.logs.add(log.NewCaller(e.host.Progname(), module)), settings
+	settings += "\x00" + how.File + "\x00" + module + "\x00" + strconv.FormatUint(view.Number(), 10)
+	return e.logs.add(log.NewCaller(view, e.host.Progname(), module)), settings
 }
 
 // logHandle has the calls of a new handle logged; how is nil where they are not.
-func (e *Engine) logHandle(h Handle, how *conf.Logging, module string) {
+func (e *Engine) logHandle(h Handle, view *calllog.View, how *conf.Logging, module string) {
 	if how == nil {
 		return
 	}
-	id, settings := e.startLog(how, module)
+	id, settings := e.startLog(view, how, module)
 	switch {
 	case id == 0:
 	case e.host.LogHandle(h, id, settings):
@@ -92,11 +93,16 @@ func (e *Engine) AdoptHandleLog(h Handle, id uint32) {
 }
 
 // AdoptLog goes on with a log that the process had before it was forked, and gives the id that its caller has here; 0 if it cannot be
-// written any more.
+// written any more. The view's number stays as it was.
 func (e *Engine) AdoptLog(settings string) uint32 {
 	format, rest, _ := strings.Cut(settings, "\x00")
-	file, module, _ := strings.Cut(rest, "\x00")
-	id, _ := e.startLog(&conf.Logging{
+	file, rest, _ := strings.Cut(rest, "\x00")
+	module, text, _ := strings.Cut(rest, "\x00")
+	view := new(calllog.View)
+	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+		view = calllog.AdoptView(n)
+	}
+	id, _ := e.startLog(view, &conf.Logging{
 		JSON:    strings.HasPrefix(format, "json"),
 		Secrets: strings.HasSuffix(format, "secrets"),
 		File:    file,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"unsafe"
 
+	"github.com/p11mux/p11mux/calllog"
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/internal/stream"
 	"github.com/p11mux/p11mux/module"
@@ -75,11 +76,12 @@ func (e *Engine) ProxyLoad(version ck.Version) (unsafe.Pointer, ck.RV) {
 		return nil, ck.CKR_HOST_MEMORY
 	}
 	ids := make([]uint32, len(choices))
+	view := new(calllog.View)
 	if how := e.registry.ProxyLog(query); how != nil {
-		e.logHandle(h, how, proxyName)
+		e.logHandle(h, view, how, proxyName)
 	} else {
 		for i, c := range choices {
-			ids[i] = e.logMember(table, i, c)
+			ids[i] = e.logMember(table, view, i, c)
 		}
 	}
 	e.attachProxy(h, choices, ids, version, table)
@@ -87,12 +89,12 @@ func (e *Engine) ProxyLoad(version ck.Version) (unsafe.Pointer, ck.RV) {
 }
 
 // logMember has the calls logged that an instance makes of a module, and gives the id of the caller; 0 if they are not.
-func (e *Engine) logMember(table ProxyTable, i int, c registry.Choice) uint32 {
+func (e *Engine) logMember(table ProxyTable, view *calllog.View, i int, c registry.Choice) uint32 {
 	if c.Log == nil {
 		return 0
 	}
 	name := moduleName(c.Module)
-	id, settings := e.startLog(c.Log, name)
+	id, settings := e.startLog(view, c.Log, name)
 	if id == 0 || table.LogMember(i, id, settings) {
 		return id
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"unsafe"
 
+	"github.com/p11mux/p11mux/calllog"
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/filter"
 	"github.com/p11mux/p11mux/internal/native"
@@ -73,9 +74,10 @@ func (e *Engine) ServeTokens(tokens []ServedToken, list unsafe.Pointer, in, out 
 			}
 		}()
 		ids := make([]uint32, len(choices))
+		view := new(calllog.View)
 		for i, c := range choices {
 			if c.Log != nil {
-				ids[i], _ = e.startLog(c.Log, moduleName(c.Module))
+				ids[i], _ = e.startLog(view, c.Log, moduleName(c.Module))
 			}
 		}
 		members = e.membersOf(choices, ids)

@@ -21,7 +21,7 @@ type Call struct {
 	PID      int           // the process
 	Thread   int           // the kernel's id of the thread
 	Caller   string        // name of the program or library that called
-	View     int           // which of the process's managed lists it called on; 0 if the log does not say
+	View     int           // what one load of the process got, of whatever modules; 0 if the log does not say
 	Module   string        // name in the configuration, or of the file
 	Function string        // C_Sign
 	Session  *uint64       // nil where the call is of no session
