@@ -30,7 +30,7 @@ func (e *Engine) ClientLoad(address string) (unsafe.Pointer, ck.RV) {
 		e.host.Message(err.Error())
 		return nil, ck.RVOf(err)
 	}
-	list := e.list(m, true, nil)
+	list := e.list(m, true, nil, nil)
 	if list == nil {
 		return nil, ck.CKR_HOST_MEMORY
 	}
