@@ -227,6 +227,8 @@ install: all
 	install -m 644 include/p11-kit/*.h $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit/
 	cd $(MANUAL) && find . -type f -exec install -D -m 644 {} $(abspath $(DESTDIR)/$(SHAREDIR))/{} \;
 	$(call place,shim/p11-kit-1.pc.in,$(LIBDIR)/pkgconfig/p11-kit-1.pc)
+	$(call place,systemd/p11mux-server.service.in,$(USERUNITDIR)/p11mux-server.service)
+	install -m 644 systemd/p11mux-server.socket $(DESTDIR)$(USERUNITDIR)/p11mux-server.socket
 
 # ---- Packages ----
 

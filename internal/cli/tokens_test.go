@@ -152,7 +152,7 @@ var (
 	anySerial = regexp.MustCompile(`[0-9a-f]{16}\b`)
 	anyID     = regexp.MustCompile(`id=(%[0-9A-F]{2}){16}`)
 	anyHexID  = regexp.MustCompile(`\b[0-9a-f]{32}\b`)
-	anySlot   = regexp.MustCompile(`\b[0-9]{8,10}\b`)
+	anySlot   = regexp.MustCompile(`\b[0-9]{5,10}\b`)
 	blanks    = regexp.MustCompile(`  +`)
 )
 

@@ -129,7 +129,7 @@ func command(c *cobra.Command, about About) string {
 func synopsis(p *page, c *cobra.Command) {
 	_, rest, _ := strings.Cut(c.Use, " ")
 	line := bold(c.CommandPath())
-	if c.HasAvailableLocalFlags() && !strings.Contains(rest, "[-") {
+	if c.HasAvailableLocalFlags() && !strings.Contains(rest, "[-") && !strings.Contains(rest, "[OPTION") {
 		line += " [" + italic("OPTION") + "...]"
 	}
 	if rest != "" {
