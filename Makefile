@@ -116,7 +116,8 @@ $(LIBEXEC)/enginecheck: internal/doctor/enginecheck/enginecheck.c Makefile
 # The command line reads the same places of configuration as the library.
 $(BIN)/p11mux: $(GO_FILES) $(CGO_FILES) $(C_HEADERS) $(TRACE_PAGE) Makefile
 	@mkdir -p $(@D)
-	CGO_ENABLED=1 CGO_CFLAGS="-O2 -g" $(GO) build -trimpath -buildmode=pie -ldflags "-s -w $(CONF_VARS)" -o $@ ./cmd/p11mux
+	CGO_ENABLED=1 CGO_CFLAGS="-O2 -g" $(GO) build -trimpath -buildmode=pie -ldflags "-s -w $(CONF_VARS) -X github.com/p11mux/p11mux/internal/cli.version=$(VERSION)" \
+		-o $@ ./cmd/p11mux
 
 # Man pages and completions, made by the program from its commands.
 $(MANUAL): $(BIN)/p11mux

@@ -22,11 +22,15 @@ func verbs() []*verb {
 	}
 }
 
+// version is that of the last entry of debian/changelog: the Makefile sets it.
+var version = "(not built by make)"
+
 // Commands is the tree of all commands of p11mux. name is what the program is called by.
 func Commands(name string) *cobra.Command {
 	root := &cobra.Command{
-		Use:   name + " COMMAND",
-		Short: "Share PKCS#11 modules, and see what is done with them",
+		Use:     name + " COMMAND",
+		Short:   "Share PKCS#11 modules, and see what is done with them",
+		Version: version,
 		// What goes wrong is told by Main.
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -38,6 +42,10 @@ func Commands(name string) *cobra.Command {
 		},
 		Args: cobra.ArbitraryArgs,
 	}
+	// Commands have them too, and take what stands before their names as their own.
+	root.Flags().BoolP("verbose", "v", false, "show verbose debug output")
+	root.Flags().BoolP("quiet", "q", false, "suppress command output")
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	trace := traceCommand()
 	trace.AddCommand(reportCommand())

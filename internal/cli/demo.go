@@ -31,7 +31,7 @@ p11mux; nothing that is configured is used.`,
 		run: func(j *job) error {
 			path, err := demoPath()
 			if err != nil {
-				return hinted(err, "run p11mux where it was built: the token is not installed")
+				return hinted(err, "run p11mux where it was built, as build/bin/p11mux")
 			}
 			return demo(context.Background(), j.out, path)
 		},
@@ -48,8 +48,10 @@ func demoPath() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, demoToken)
-	_, err = os.Stat(path)
-	return path, err
+	if _, err := os.Stat(path); err != nil {
+		return "", errors.New("the token that is shown is not installed")
+	}
+	return path, nil
 }
 
 // A consumer is a library that uses the module for itself.

@@ -54,7 +54,7 @@ func (j *job) object(ctx context.Context, s *set, otherwise string) (*p11mux.Obj
 	case len(found) == 0:
 		return nil, hinted(errors.New("no matching object"), "run 'p11mux list-objects' to see what there is; what is private shows with --login")
 	case len(found) > 1:
-		return nil, severalNamed("object", found[0].URI(), found[1].URI(), otherwise)
+		return nil, j.several("object", found[0].URI(), found[1].URI(), otherwise)
 	}
 	return found[0], nil
 }

@@ -37,7 +37,7 @@ key is on secp256r1 and an EdDSA key on ed25519.`,
 		kit: kitUsage{short: "Generate key-pair on a PKCS#11 token",
 			usage: "generate-keypair [--label=<...>] [--id=<...>] --type=<algorithm> {--bits=<...>|--curve=<...>} [--login] [--provider=<...>] pkcs11:token=<...>"},
 		options: withProvider | withLogin | withJSON,
-		values:  map[string][]string{"type": {"rsa", "ecdsa", "eddsa"}, "curve": curveNames()},
+		values:  map[string][]string{"type": keyTypes, "curve": curveNames()},
 		flags: func(fs *pflag.FlagSet) {
 			fs.StringVarP(&g.typ, "type", "t", "", "type of keys: rsa, ecdsa or eddsa")
 			fs.StringVarP(&g.bits, "bits", "b", "", "number of bits of an RSA key")
@@ -73,6 +73,23 @@ func curveNames() []string {
 	return names
 }
 
+// keyTypes are the types of keys that can be made.
+var keyTypes = []string{"rsa", "ecdsa", "eddsa"}
+
+// otherCurves are what the curves of NIST are called elsewhere.
+var otherCurves = map[string]string{
+	"p256": "secp256r1", "p-256": "secp256r1", "prime256v1": "secp256r1", "p384": "secp384r1", "p-384": "secp384r1",
+	"p521": "secp521r1", "p-521": "secp521r1",
+}
+
+// unknown is a value that is none of the known ones. p11-kit does not name these.
+func unknown(isKit bool, words string, known []string) error {
+	if isKit {
+		return usage("%s", words)
+	}
+	return usage("%s: it is one of %s", words, strings.Join(known, ", "))
+}
+
 // prepare says whether the options are right, and makes of them what the token gets. p11-kit has no defaults.
 func (g *generation) prepare(isKit bool) error {
 	yes := func(types ...ck.AttributeType) []ck.Attribute {
@@ -95,7 +112,7 @@ func (g *generation) prepare(isKit bool) error {
 	case "eddsa":
 		g.mechanism, defaultCurve = ck.CKM_EC_EDWARDS_KEY_PAIR_GEN, "ed25519"
 	default:
-		return usage("unknown mechanism type: %s", g.typ)
+		return unknown(isKit, "unknown mechanism type: "+g.typ, keyTypes)
 	}
 	switch {
 	case g.bits != "" && g.curve != "":
@@ -105,9 +122,13 @@ func (g *generation) prepare(isKit bool) error {
 	case g.curve == "":
 		g.curve = defaultCurve
 	}
-	i := slices.Index(curveNames(), strings.ToLower(g.curve))
+	name := strings.ToLower(g.curve)
+	if other, ok := otherCurves[name]; ok && !isKit {
+		name = other
+	}
+	i := slices.Index(curveNames(), name)
 	if i < 0 {
-		return usage("unknown curve name: %s", g.curve)
+		return unknown(isKit, "unknown curve name: "+g.curve, curveNames())
 	}
 	g.public = append(g.public, p11mux.Attr(ck.CKA_EC_PARAMS, curves[i].params))
 	return nil

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"io/fs"
 
 	"github.com/p11mux/p11mux"
 	"github.com/p11mux/p11mux/ck"
@@ -48,6 +49,9 @@ func withHint(err error) error {
 		if errors.Is(err, h.err) {
 			return hinted(err, "%s", h.hint)
 		}
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return hinted(err, "check the name of the file, and whether you may read it")
 	}
 	return hinted(err, "run 'p11mux doctor' to see whether modules and configuration are right")
 }

@@ -38,7 +38,7 @@ URI names. Private keys are not taken: make them on the token.`,
 			if err != nil {
 				return err
 			}
-			objects, err := readObjects(file)
+			objects, err := j.readObjects(file)
 			if err != nil && len(objects) == 0 {
 				return err
 			}
@@ -48,10 +48,13 @@ URI names. Private keys are not taken: make them on the token.`,
 }
 
 // readObjects makes templates of all blocks of a file that it can. The error is about the others.
-func readObjects(file string) ([][]ck.Attribute, error) {
+func (j *job) readObjects(file string) ([][]ck.Attribute, error) {
 	rest, err := os.ReadFile(file)
 	if err != nil {
-		return nil, hinted(errors.New("failed to read file: "+file), "%v", err)
+		if j.isKit {
+			err = errors.New("failed to read file: " + file)
+		}
+		return nil, hinted(err, "give --file the name of a file with PEM blocks that you may read")
 	}
 	var objects [][]ck.Attribute
 	var errs []error

@@ -4,33 +4,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/p11mux/p11mux"
+	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/uri"
 )
 
 func listObjectsVerb() *verb {
-	var onlyURIs bool
+	var how listing
 	return &verb{
 		name: "list-objects", operand: "OBJECT-URI", uri: uri.ForObjectOnToken, some: true,
 		short: "List objects of tokens",
 		long: `List the objects that a PKCS#11 URI names, or those of all tokens. What is private
-shows after a login only, with --login or a PIN.`,
+shows after a login only, with --login or a PIN. What only says how far
+certificates are trusted is left out, unless the URI names the token or the type,
+or with --all.`,
 		example: `  p11mux list-objects 'pkcs11:token=work;type=cert'
   p11mux list-objects --login --json pkcs11:token=work`,
 		kit:     kitUsage{short: "List objects of a token", usage: "list-objects [--login] [--provider=<...>] pkcs11:token=<...>"},
 		options: withProvider | withLogin | withJSON,
 		flags: func(fs *pflag.FlagSet) {
-			fs.BoolVar(&onlyURIs, "only-uris", false, "only print the objects' URIs")
-			own(fs, "only-uris")
+			fs.BoolVar(&how.onlyURIs, "only-uris", false, "only print the objects' URIs")
+			fs.BoolVar(&how.all, "all", false, "list what says how far certificates are trusted, too")
+			own(fs, "only-uris", "all")
 		},
 		run: func(j *job) error {
-			return j.with(func(ctx context.Context, s *set) error { return listObjects(ctx, j, s, onlyURIs) })
+			return j.with(func(ctx context.Context, s *set) error { return listObjects(ctx, j, s, how) })
 		},
 	}
+}
+
+// A listing says what of the objects is to be printed.
+type listing struct{ onlyURIs, all bool }
+
+// trustClasses are the vendors' classes of objects that say how far certificates are trusted: there are several for each certificate.
+var trustClasses = []ck.ObjectClass{0xce534353, 0xce534354, 0xd8444764} // nss-trust, nss-builtin-root-list, x-trust-assertion
+
+// hides says whether objects of those classes are left out: as p11mux, where nothing asks for them.
+func (l listing) hides(j *job) bool {
+	for _, f := range []uri.Field{uri.TokenLabel, uri.TokenSerial, uri.TokenManufacturer, uri.TokenModel} {
+		if _, named := j.uri.Get(f); named {
+			return false
+		}
+	}
+	_, class := j.uri.ObjectClass()
+	return !j.isKit && !l.all && !class
 }
 
 // objects calls f for each object that the job's URI names on tokens, and stops when it is false. The error joins those of all tokens.
@@ -50,12 +72,16 @@ func (j *job) objects(ctx context.Context, tokens []*p11mux.Token, f func(*p11mu
 	return errors.Join(errs...)
 }
 
-func listObjects(ctx context.Context, j *job, s *set, onlyURIs bool) error {
+func listObjects(ctx context.Context, j *job, s *set, how listing) error {
 	all := []*objectInfo{}
 	tokens, err := j.tokensToRead(ctx, s)
 	if err != nil {
 		return err
 	}
+	if len(tokens) == 0 && j.named {
+		j.tell("no token matches the URI")
+	}
+	hides, hidden := how.hides(j), 0
 	p := j.progress("reading objects") // only now: a PIN may have been asked for on the same terminal
 	var errs []error
 	err = j.objects(ctx, tokens, func(o *p11mux.Object) bool {
@@ -64,12 +90,21 @@ func listObjects(ctx context.Context, j *job, s *set, onlyURIs bool) error {
 			errs = append(errs, err)
 			return true
 		}
-		all = append(all, info)
+		if hides && slices.Contains(trustClasses, info.class) {
+			hidden++
+		} else {
+			all = append(all, info)
+		}
 		p.step()
 		return true
 	})
 	p.done()
-	return errors.Join(j.writeObjects(all, onlyURIs), err, errors.Join(errs...))
+	if hidden > 0 {
+		j.tell("%s that say how far certificates are trusted are left out: --all lists them", plural(hidden, "object"))
+	} else if len(all) == 0 && len(tokens) > 0 && j.named && err == nil && len(errs) == 0 {
+		j.tell("no object matches the URI")
+	}
+	return errors.Join(j.writeObjects(all, how.onlyURIs), err, errors.Join(errs...))
 }
 
 func (j *job) writeObjects(all []*objectInfo, onlyURIs bool) error {

@@ -38,6 +38,9 @@ func listTokens(ctx context.Context, j *job, s *set, onlyURIs bool) error {
 		}
 		all = append(all, info)
 	}
+	if len(all) == 0 && j.named {
+		j.tell("no token matches the URI")
+	}
 	switch {
 	case j.json:
 		return writeJSON(j.out, all)

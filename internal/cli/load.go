@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/p11mux/p11mux"
+	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/uri"
 )
 
@@ -69,19 +70,47 @@ func (j *job) tokens(ctx context.Context, s *set) []*p11mux.Token {
 
 // token gives the token to work on: the first one as p11-kit, and the only one as p11mux.
 func (j *job) token(ctx context.Context, s *set) (*p11mux.Token, error) {
-	found := j.tokens(ctx, s)
+	return j.only(s, j.tokens(ctx, s), nil)
+}
+
+// only gives the one of the tokens to work on. Where there are several, those that will not do are left out.
+func (j *job) only(s *set, found []*p11mux.Token, will func(*p11mux.Token) bool) (*p11mux.Token, error) {
+	if !j.isKit && len(found) > 1 && will != nil {
+		var some []*p11mux.Token
+		for _, t := range found {
+			if will(t) {
+				some = append(some, t)
+			}
+		}
+		if len(some) > 0 {
+			found = some
+		}
+	}
 	switch {
 	case len(found) == 0:
 		return nil, j.noToken(s)
 	case len(found) > 1 && !j.isKit:
-		return nil, severalNamed("token", found[0].URI(), found[1].URI(), "")
+		return nil, j.several("token", found[0].URI(), found[1].URI(), "")
 	}
 	return found[0], nil
 }
 
-// severalNamed says that a URI names two things where one was asked for. otherwise is what can be done instead of naming one.
-func severalNamed(what, first, second, otherwise string) error {
-	return hinted(fmt.Errorf("the URI names more than one %s: %s and %s", what, first, second), "give the URI of one of them%s", otherwise)
+// tokenToChange gives the token to work on for a command that changes it. As p11mux, those that cannot be written to do not count if
+// there are others.
+func (j *job) tokenToChange(ctx context.Context, s *set) (*p11mux.Token, error) {
+	return j.only(s, j.tokens(ctx, s), func(t *p11mux.Token) bool {
+		info, err := t.Info(ctx)
+		return err != nil || info.Flags&ck.CKF_WRITE_PROTECTED == 0
+	})
+}
+
+// several says that there are two things where one was asked for. otherwise is what can be done instead of naming one.
+func (j *job) several(what, first, second, otherwise string) error {
+	words := "the URI names more than one"
+	if !j.named {
+		words = "there is more than one"
+	}
+	return hinted(fmt.Errorf("%s %s: %s and %s", words, what, first, second), "give the URI of one of them%s", otherwise)
 }
 
 func (j *job) noToken(s *set) error {

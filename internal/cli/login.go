@@ -54,7 +54,7 @@ func (j *job) loginAnyway(ctx context.Context, tokens []*p11mux.Token) error {
 	}
 	if known != nil && len(need) > 1 {
 		// Each wrong try counts.
-		return severalNamed("token that needs the PIN", need[0].URI(), need[1].URI(), "")
+		return j.several("token that needs the PIN", need[0].URI(), need[1].URI(), "")
 	}
 	for _, t := range need {
 		pin := known
@@ -140,7 +140,7 @@ func (j *job) tokensToRead(ctx context.Context, s *set) ([]*p11mux.Token, error)
 
 // change calls f with the token to change, logged in to, and a session that can write.
 func (j *job) change(ctx context.Context, s *set, f func(*p11mux.Token, *p11mux.Session) error) error {
-	t, err := j.token(ctx, s)
+	t, err := j.tokenToChange(ctx, s)
 	if err != nil {
 		return err
 	}

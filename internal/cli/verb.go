@@ -44,6 +44,7 @@ type job struct {
 	in       io.Reader
 	out, err io.Writer
 	uri      *uri.URI // of the operand, or one that matches everything
+	named    bool     // there is an operand
 
 	verbose, quiet bool
 	provider       string
@@ -158,7 +159,7 @@ func (j *job) operands(args []string) error {
 	if u.Unrecognized() && !j.isKit {
 		return usage("the URI has the attribute %q, or a value of it, that nothing can have", u.UnrecognizedAttribute())
 	}
-	j.uri = u
+	j.uri, j.named = u, true
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/p11mux/p11mux/conf"
 )
@@ -34,7 +35,7 @@ func (l *look) configuration() {
 	l.place("modules of packages", p.PackageModules)
 	l.place("modules of the system", p.SystemModules)
 	l.place("modules of the user", p.UserModules)
-	l.add(Finding{Area: Configuration, Name: "user-config", Status: OK, Text: "the mode is " + l.config.Mode + l.origin(l.config.Global, "user-config")})
+	l.add(Finding{Area: Configuration, Name: "user-config", Status: OK, Text: "the mode is " + l.config.Mode + l.modeOrigin()})
 	for _, problem := range l.config.Problems {
 		status := Error
 		switch problem.Severity {
@@ -45,12 +46,35 @@ func (l *look) configuration() {
 		}
 		l.add(Finding{Area: Configuration, Name: position(problem.File, problem.Line), Status: status, Text: problem.Msg, Fix: fixOf(problem)})
 	}
+	l.unknownOptions(l.config.Global)
+	for i := range l.config.Modules {
+		l.unknownOptions(l.config.Modules[i].Options)
+	}
+	l.logging()
+}
+
+// modeOrigin says what the mode comes from. Root, and who does not want it, have no configuration of a user, whatever the files say.
+func (l *look) modeOrigin() string {
+	o, ok := l.config.Global.Lookup("user-config")
+	_, off := os.LookupEnv("P11_KIT_NO_USER_CONFIG")
+	switch {
+	case l.config.Mode != "none" || ok && o.Value == "none":
+	case off:
+		return ": the environment says so"
+	case l.env.UID == 0:
+		return ": this is root"
+	}
+	return l.origin(l.config.Global, "user-config")
 }
 
 func fixOf(p conf.Problem) string {
 	switch {
 	case p.Severity == conf.Note:
 		return "remove the file if nobody needs it"
+	case strings.Contains(p.Msg, "option 'log-format'"):
+		return "write 'log-format: text' or 'log-format: json'"
+	case strings.HasPrefix(p.Msg, "invalid setting"), strings.HasPrefix(p.Msg, "invalid mode"):
+		return "give the option one of the values that it may have"
 	case p.Line == 0:
 		return "make the file readable and regular, or remove it"
 	}

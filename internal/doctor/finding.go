@@ -37,7 +37,7 @@ type Finding struct {
 	Text   string `json:"text"`          // what was found
 	Fix    string `json:"fix,omitempty"` // what to do about it; always there for warnings and errors
 
-	Settings []Setting `json:"settings,omitempty"` // of a module: what its configuration says
+	Settings []Setting `json:"settings,omitempty"` // of a module, or of all: what the configuration says
 }
 
 // A Setting is an option and where it comes from. Values that may be secret are not there.
