@@ -158,6 +158,7 @@ func TestElsewhereConsumers(t *testing.T) {
 	run.lib, run.env = ours, maps.Clone(c.env)
 	run.env["GNUTLS_PIN"] = pin
 	contains(t, "p11tool", run.mustRun(t).stdout, "Label: rsa", "Label: ec")
+	contains(t, "the Go API", c.run(t, p11mux(t), "list-tokens").stdout, "SoftHSM v2")
 }
 
 // TestElsewhereServer has our client module use the reference's server, which is told by a module's configuration.
