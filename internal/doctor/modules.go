@@ -144,7 +144,7 @@ func loadFix(text string) string {
 	case strings.Contains(text, "undefined symbol"), strings.Contains(text, "version `"):
 		return "install the versions of the module and its libraries that belong together"
 	case strings.Contains(text, "remote"):
-		return "remove the option 'remote', or the module file"
+		return "have 'remote' be a command after '|', unix:path=/PATH or vsock:cid=N;port=N"
 	}
 	return "install the module's package again"
 }

@@ -406,7 +406,7 @@ int main(int argc, char **argv)
 		{ "unseen", case_unseen, true },
 		{ "leaves_nothing", case_leaves_nothing, false },
 		{ "killed", case_killed, true },
-		{ "killed_busy", case_killed_busy, false },
+		{ "killed_busy", case_killed_busy, true },
 		{ "threads", case_threads, false },
 		{ "stalled", case_stalled, true },
 		{ "fork", case_fork, false },
