@@ -79,7 +79,7 @@ func tokens(reg *registry.Registry, provider string, uris []string, o Options) (
 		return nil, err
 	}
 	var members []proxy.Member
-	release := reg.Sweep
+	var release func()
 	if provider != "" {
 		m, err := reg.ByPath(provider)
 		if err != nil {
