@@ -54,6 +54,7 @@ var measurements = [...]struct {
 	{"handles", (*bench).handles},
 	{"fork", (*bench).fork},
 	{"golang", (*bench).golang},
+	{"server", (*bench).server},
 }
 
 // keys are the names of the parts, for -only.

@@ -20,6 +20,7 @@ var programs = [...]struct {
 	{"null.so", "null", []string{"-shared", "-fPIC", "-fvisibility=hidden"}, false, false},
 	{"answers.so", "null", []string{"-shared", "-fPIC", "-fvisibility=hidden", "-DANSWERS"}, false, false},
 	{"many.so", "null", []string{"-shared", "-fPIC", "-fvisibility=hidden", "-DMANY=1000"}, false, false},
+	{"slow.so", "null", []string{"-shared", "-fPIC", "-fvisibility=hidden", "-DSLOW=1000"}, false, false},
 	{"calls", "calls", nil, true, false},
 	{"second", "second", nil, true, false},
 	{"handles", "handles", nil, true, false},

@@ -21,7 +21,7 @@ func (s *server) answer(ctx context.Context, j *job) {
 	x := coder{b: startFrame(""), dialect: j.dialect}
 	x.encodeReply(&j.request, rv)
 	finishFrame(x.b, j.code, 0)
-	err := s.send(x.b)
+	err := s.send(x.b, j.kept)
 	wipeResults(j.call)
 	if err != nil && !(j.waits && s.isOver()) {
 		s.fail(err)
@@ -38,16 +38,45 @@ func (s *server) isOver() bool {
 	}
 }
 
-// send writes a frame and wipes it.
-func (s *server) send(frame []byte) error {
+// send writes a frame and wipes it. While who sends it keeps the turn by number n and has read more to do, it can wait: those that come soon
+// are written together.
+func (s *server) send(frame []byte, n uint64) error {
 	s.write.Lock()
 	defer s.write.Unlock()
 	defer clear(frame)
 	if s.out == nil {
 		return nil // the client is gone
 	}
+	if n != 0 && s.quick.kept.Load() == n && s.in.has() && len(s.late)+len(frame) <= cap(s.late) {
+		s.late = append(s.late, frame...)
+		return nil
+	}
+	if err := s.sendLate(); err != nil {
+		return err
+	}
 	_, err := s.out.Write(frame)
 	return err
+}
+
+// sendLate writes the frames that wait. The caller has the right to write.
+func (s *server) sendLate() error {
+	if len(s.late) == 0 || s.out == nil {
+		return nil
+	}
+	_, err := s.out.Write(s.late)
+	clear(s.late)
+	s.late = s.late[:0]
+	return err
+}
+
+// flush writes the frames that wait, since nobody knows when the next one comes.
+func (s *server) flush() {
+	s.write.Lock()
+	err := s.sendLate()
+	s.write.Unlock()
+	if err != nil {
+		s.fail(err)
+	}
 }
 
 // do does a call. A panic, which can only be a fault of ours or of a module in Go, must not end the process that serves.
@@ -69,9 +98,32 @@ func (s *server) do(ctx context.Context, j *job) (rv ck.RV) {
 			call.Args.Reserved = s.options.Reserved(string(j.reserved))
 		}
 	}
+	if _, ok := j.call.(*ck.OpenSessionCall); ok {
+		if !s.mayOpen() {
+			return ck.CKR_SESSION_COUNT
+		}
+		defer s.opened()
+	}
 	err := s.call(ctx, j)
 	s.note(j.call, err)
 	return ck.RVOf(err)
+}
+
+// mayOpen tells whether the client may open one more session; opened comes when it has been tried.
+func (s *server) mayOpen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if most := s.options.MaxSessions; most > 0 && len(s.open)+s.opening >= most {
+		return false
+	}
+	s.opening++
+	return true
+}
+
+func (s *server) opened() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opening--
 }
 
 // call has the module do a call. Where the client has more room than was made ready for it, and the module needs more, the module

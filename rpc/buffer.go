@@ -26,11 +26,27 @@ func (in *buffer) read(p []byte, more func(p []byte) (int, error)) (int, error) 
 	return n, nil
 }
 
+// has tells whether something has been read and not been used.
+func (in *buffer) has() bool { return in.from < in.end }
+
 // A buffered stream is read in large pieces.
 type buffered struct {
 	buffer
-	r io.Reader
+	r     io.Reader
+	wait  func(rest bool) // told before r is read; may be nil
+	begun bool            // what is read next is the rest of something
 }
 
 // Read implements io.Reader.
-func (b *buffered) Read(p []byte) (int, error) { return b.read(p, b.r.Read) }
+func (b *buffered) Read(p []byte) (int, error) {
+	n, err := b.read(p, b.more)
+	b.begun = b.begun || n > 0
+	return n, err
+}
+
+func (b *buffered) more(p []byte) (int, error) {
+	if b.wait != nil {
+		b.wait(b.begun)
+	}
+	return b.r.Read(p)
+}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/internal/softtoken"
@@ -33,13 +34,17 @@ func (a *aged) Read(p []byte) (int, error) {
 
 // serve has a module served to each client that dials, at a version of the protocol, until the test is over.
 func serve(t testing.TB, m module.Module, version rpc.Version) func(context.Context) (rpc.Conn, error) {
+	return serveWith(t, m, version, rpc.ServerOptions{})
+}
+
+func serveWith(t testing.TB, m module.Module, version rpc.Version, o rpc.ServerOptions) func(context.Context) (rpc.Conn, error) {
 	var servers sync.WaitGroup
 	t.Cleanup(servers.Wait)
 	return func(context.Context) (rpc.Conn, error) {
 		here, there := net.Pipe()
 		servers.Go(func() {
 			defer there.Close()
-			if err := rpc.Serve(context.Background(), m, &aged{Conn: there, version: version}, there, rpc.ServerOptions{}); err != nil {
+			if err := rpc.Serve(context.Background(), m, &aged{Conn: there, version: version}, there, o); err != nil {
 				t.Errorf("the server ends with %v", err)
 			}
 		})
@@ -48,13 +53,16 @@ func serve(t testing.TB, m module.Module, version rpc.Version) func(context.Cont
 	}
 }
 
+// pauses are how servers wait.
+var pauses = [2]func(time.Duration){nil, time.Sleep}
+
 // A module at the other end behaves as every module has to, by every version of the protocol.
 func TestModule(t *testing.T) {
 	for version := range rpc.MaxVersion + 1 {
 		t.Run("version "+strconv.Itoa(int(version)), func(t *testing.T) {
 			moduletest.Run(t, func(t *testing.T) moduletest.Fixture {
 				f := moduletest.Fixture{
-					Module: rpc.NewClient(rpc.Options{Dial: serve(t, softtoken.New(), version)}),
+					Module: rpc.NewClient(rpc.Options{Dial: serveWith(t, softtoken.New(), version, rpc.ServerOptions{Pause: pauses[version%2]})}),
 					Label:  softtoken.Label, UserPIN: []byte(softtoken.UserPIN), SOPIN: []byte(softtoken.SOPIN),
 					Again: ck.CKR_CRYPTOKI_ALREADY_INITIALIZED,
 					Offers: []ck.MechanismType{

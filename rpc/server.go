@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/module"
@@ -22,6 +23,18 @@ type ServerOptions struct {
 	// Reserved gives the C address of text, which the client's configuration has for the module's C_Initialize. Without it
 	// the module gets none.
 	Reserved func(text string) uintptr
+	// MaxMessage is the longest message that the client may send, in octets; 0 for [MaxMessage], which it cannot exceed. A longer
+	// one ends the connection.
+	MaxMessage int
+	// MaxSessions is how many sessions the client may have open; 0 for as many as the module has. One more is CKR_SESSION_COUNT.
+	MaxSessions int
+	// Wait is told each time before in is read, from one goroutine at a time: whether what is to come is the rest of
+	// something that has begun, a message or the greeting. It may be nil.
+	Wait func(rest bool)
+	// Pause waits for a while, by any means. With it a call that was quick the last time is done by who has read it before anybody reads on,
+	// which spares a change of threads; it is called from a goroutine that notices when such a call takes long. Without it
+	// there is always somebody who reads.
+	Pause func(d time.Duration)
 }
 
 // Serve does the calls that a client sends by in, and sends the answers by out. It returns when in is over: nil where it ends
@@ -34,7 +47,10 @@ type ServerOptions struct {
 //
 // When the client is gone its sessions are closed, but the module is not finalized: it belongs to who calls Serve.
 func Serve(ctx context.Context, m module.Module, in io.Reader, out io.Writer, o ServerOptions) error {
-	stream := &buffered{r: in}
+	if o.MaxMessage <= 0 || o.MaxMessage > MaxMessage {
+		o.MaxMessage = MaxMessage
+	}
+	stream := &buffered{r: in, wait: o.Wait, begun: true}
 	version, err := greet(stream, out)
 	if err != nil {
 		return err
@@ -46,7 +62,18 @@ func Serve(ctx context.Context, m module.Module, in io.Reader, out io.Writer, o 
 		lines: make(map[ck.SessionHandle]*line), open: make(map[ck.SessionHandle]ck.SlotID),
 	}
 	s.changed.L = &s.mu
+	s.quick.wake = make(chan struct{}, 1)
 	s.turn <- struct{}{}
+	if o.Pause != nil {
+		s.late = make([]byte, 0, maxLate)
+		stream.wait = func(rest bool) {
+			s.flush()
+			if o.Wait != nil {
+				o.Wait(rest)
+			}
+		}
+		go s.watch(ctx)
+	}
 	s.work(ctx)
 	cancel()
 	s.mu.Lock()
@@ -84,13 +111,16 @@ func greet(in io.Reader, out io.Writer) (Version, error) {
 type server struct {
 	module  module.Module
 	options ServerOptions
-	in      io.Reader
+	in      *buffered
 	dialect dialect       // of the client, as far as is known; whose turn it is
 	turn    chan struct{} // has one element, the turn to read
 	over    chan struct{} // closed when there is nothing more to read
 
+	quick quick
+
 	write sync.Mutex
 	out   io.Writer // nil at the end
+	late  []byte    // frames that have not been written yet
 
 	mu      sync.Mutex
 	changed sync.Cond // active or octets became less
@@ -100,6 +130,7 @@ type server struct {
 	idle    int       // workers that wait for their turn
 	lines   map[ck.SessionHandle]*line
 	open    map[ck.SessionHandle]ck.SlotID // sessions that the client has opened
+	opening int                            // calls that may bring another one
 	err     error                          // why there is nothing more to read
 }
 
@@ -112,37 +143,53 @@ type job struct {
 	code    uint32
 	message []byte
 	dialect dialect
-	refused error // why the call is not to be done at all
-	waits   bool  // for an event
+	refused error  // why the call is not to be done at all
+	waits   bool   // for an event
+	kept    uint64 // the number by which who does it keeps the turn, 0 if he does not
 }
 
 // work reads calls and does them until there are none any more.
 func (s *server) work(ctx context.Context) {
-	for {
-		s.mu.Lock()
-		s.idle++
-		s.mu.Unlock()
-		select {
-		case <-s.turn:
-		case <-s.over:
-			return
-		}
-		s.mu.Lock()
-		s.idle--
-		s.mu.Unlock()
+	for kept := false; kept || s.await(); {
 		j := s.next(ctx)
 		if j == nil {
 			close(s.over)
 			return
 		}
-		s.mu.Lock()
-		lonely := s.idle == 0
-		s.mu.Unlock()
-		s.turn <- struct{}{}
-		if lonely {
-			go s.work(ctx)
+		if j.kept = s.keep(j); j.kept == 0 {
+			s.pass(ctx)
 		}
+		n := j.kept
 		s.finish(ctx, j)
+		kept = n != 0 && s.kept(n)
+	}
+}
+
+// await waits for the turn to read. It is false where there is nothing more to read.
+func (s *server) await() bool {
+	s.mu.Lock()
+	s.idle++
+	s.mu.Unlock()
+	select {
+	case <-s.turn:
+	case <-s.over:
+		return false
+	}
+	s.mu.Lock()
+	s.idle--
+	s.mu.Unlock()
+	return true
+}
+
+// pass gives the turn to another worker, and makes one where there is none.
+func (s *server) pass(ctx context.Context) {
+	s.flush()
+	s.mu.Lock()
+	lonely := s.idle == 0
+	s.mu.Unlock()
+	s.turn <- struct{}{}
+	if lonely {
+		go s.work(ctx)
 	}
 }
 
@@ -179,7 +226,11 @@ func (s *server) next(ctx context.Context) *job {
 
 // read reads a call, once there is room for it among those that are under way.
 func (s *server) read() (*job, error) {
+	s.in.begun = false
 	h, err := readHeader(s.in)
+	if err == nil && h.message > s.options.MaxMessage {
+		err = errLongMessage
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -259,7 +310,9 @@ func (s *server) finish(ctx context.Context, j *job) {
 		handle = *session
 	}
 	for j != nil {
+		began := s.clock()
 		s.answer(ctx, j)
+		s.took(j, began)
 		s.done(j)
 		if session == nil {
 			return

@@ -5,11 +5,13 @@
  *
  * With ANSWERS it gives what bindings cannot do without: a signature of 256
  * octets, and ten objects of which each tells four attributes. With MANY there
- * are MANY objects, each with every attribute, of eight bytes.
+ * are MANY objects, each with every attribute. With SLOW a
+ * signature takes SLOW microseconds, in which it waits.
  */
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include "p11-kit/pkcs11.h"
 #include "zfunctions.h"
@@ -135,28 +137,41 @@ static CK_RV get_attributes(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, 
 #endif
 
 #ifdef MANY
-static __thread CK_ULONG found; /* objects, by the search of this thread */
+enum { SESSIONS = 64 };
+
+static CK_ULONG found[SESSIONS]; /* objects, by the search in a session, by the session's number */
 
 static CK_RV find_objects_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG count)
 {
-	found = 0;
+	found[session % SESSIONS] = 0;
 	return CKR_OK;
 }
 
 static CK_RV find_objects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects, CK_ULONG room, CK_ULONG *count)
 {
-	for (*count = 0; *count < room && found < MANY; (*count)++)
-		objects[*count] = ++found;
+	CK_ULONG *last = &found[session % SESSIONS];
+	for (*count = 0; *count < room && *last < MANY; (*count)++)
+		objects[*count] = ++*last;
 	return CKR_OK;
 }
 
 static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *template, CK_ULONG count)
 {
 	for (CK_ULONG i = 0; i < count; i++) {
+		CK_ULONG n = template[i].type == CKA_TOKEN || template[i].type == CKA_MODIFIABLE ? sizeof(CK_BBOOL) : sizeof object;
 		if (template[i].pValue)
-			memcpy(template[i].pValue, &object, sizeof object);
-		template[i].ulValueLen = sizeof object;
+			memcpy(template[i].pValue, &object, n);
+		template[i].ulValueLen = n;
 	}
+	return CKR_OK;
+}
+#endif
+
+#ifdef SLOW
+static CK_RV slow_sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature, CK_ULONG *signature_len)
+{
+	const struct timespec time = { 0, SLOW * 1000L };
+	nanosleep(&time, NULL);
 	return CKR_OK;
 }
 #endif
@@ -184,6 +199,9 @@ static CK_FUNCTION_LIST functions = {
 	.C_FindObjectsInit = find_objects_init,
 	.C_FindObjects = find_objects,
 	.C_GetAttributeValue = get_attribute_value,
+#endif
+#ifdef SLOW
+	.C_Sign = slow_sign,
 #endif
 };
 

@@ -49,7 +49,7 @@ func Commands(name string) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	trace := traceCommand()
 	trace.AddCommand(reportCommand())
-	root.AddCommand(trace)
+	root.AddCommand(trace, serverCommand())
 	for _, v := range verbs() {
 		root.AddCommand(v.command())
 	}

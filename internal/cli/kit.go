@@ -51,6 +51,12 @@ func kitMain(args []string, stdio Stdio) int {
 	if name == "remote" && os.Getenv("P11_KIT_PRIVATEDIR") == "" {
 		return k.remote(args, help)
 	}
+	if name == "server" && os.Getenv("P11_KIT_PRIVATEDIR") == "" {
+		if help {
+			args = append(args, "--help")
+		}
+		return Main(append([]string{"p11mux", name}, args...), stdio)
+	}
 	return k.failed(external(name, args))
 }
 

@@ -32,7 +32,7 @@ func (e *Engine) executor(list unsafe.Pointer) module.Module {
 // ServeModule is p11_kit_remote_serve_module: it serves a module until the client is gone. False for any end but one between
 // two calls.
 func (e *Engine) ServeModule(list unsafe.Pointer, in, out int) bool {
-	return e.serve(e.executor(list), in, out, rpc.ServerOptions{Reserved: oneReserved()})
+	return e.serve(e.executor(list), in, out, rpc.ServerOptions{Reserved: native.OneReserved()})
 }
 
 // A ServedToken says which tokens are to be served: those that have each text of Like that does not begin with 0.
@@ -53,7 +53,7 @@ func rules(served []ServedToken) []filter.Rule {
 // ServeToken is p11_kit_remote_serve_token: tokens of a module.
 func (e *Engine) ServeToken(list unsafe.Pointer, token ServedToken, in, out int) bool {
 	served := filter.New(e.executor(list), filter.Options{Rules: rules([]ServedToken{token})})
-	return e.serve(served, in, out, rpc.ServerOptions{Reserved: oneReserved()})
+	return e.serve(served, in, out, rpc.ServerOptions{Reserved: native.OneReserved()})
 }
 
 // ServeTokens is p11_kit_remote_serve_tokens: tokens of the module with a function list, or of all configured modules if there
@@ -99,22 +99,4 @@ func (e *Engine) serve(m module.Module, in, out int, o rpc.ServerOptions) bool {
 		return false
 	}
 	return true
-}
-
-// maxReserved is the longest text for a module's C_Initialize that a client may send, in octets.
-const maxReserved = 4 << 10
-
-// oneReserved gives the C string for one text. A module may keep it for ever, so a client must not have many made.
-func oneReserved() func(text string) uintptr {
-	var known string
-	var address uintptr
-	return func(text string) uintptr {
-		if address == 0 && len(text) <= maxReserved {
-			known, address = text, native.ReservedString(text)
-		}
-		if text != known {
-			return 0
-		}
-		return address
-	}
 }

@@ -12,7 +12,7 @@ import (
 var layers = [][]string{
 	{"ck", "spec", "internal/testkit"},
 	{"module"},
-	{"module/moduletest", "uri", "conf", "internal/cabi", "internal/stream", "internal/turn"},
+	{"module/moduletest", "uri", "conf", "internal/cabi", "internal/sandbox", "internal/stream", "internal/turn"},
 	{"internal/native", "managed", "proxy", "calllog", "filter", "rpc", "internal/softtoken"},
 	{"transport"},
 	{"registry"},
@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"internal/capi"},
 	{"."},
 	{"internal/trace", "internal/launch", "internal/manual", "internal/serve"},
-	{"internal/doctor"},
+	{"internal/doctor", "internal/server"},
 	{"internal/cli"},
 	{"cmd/engine", "cmd/p11mux"},
 }
@@ -38,7 +38,8 @@ var outside = []string{"test", "bench", "demo"}
 var withC = []string{"cmd/engine", "internal/capi", "internal/native", "transport"}
 
 // withUnsafe are the packages that may import unsafe: they hold addresses of C memory.
-var withUnsafe = []string{"calllog", "cmd/engine", "internal/capi", "internal/cabi", "internal/engine", "internal/native", "internal/stream", "registry", "transport"}
+var withUnsafe = []string{"calllog", "cmd/engine", "internal/capi", "internal/cabi", "internal/engine", "internal/native",
+	"internal/sandbox", "internal/server", "internal/stream", "registry", "transport"}
 
 // isOutside tells whether a package is in one of the trees outside.
 func isOutside(dir string) bool {

@@ -132,31 +132,16 @@ func rulesOf(uris []string, tell func(text string)) ([]filter.Rule, error) {
 	return rules, nil
 }
 
+// Module is what is served, for who serves it otherwise than [Served.Serve] does. It stays loaded.
+func (s *Served) Module() module.Module { return s.module }
+
 // Serve serves one client by two descriptors, which may be one, until the client is gone, and unloads everything. nil where the client
 // has gone between two calls. The module is finalized if the client has not done so.
 func (s *Served) Serve(ctx context.Context, in, out int) error {
-	err := rpc.Serve(ctx, s.module, stream.Descriptor(in), stream.Descriptor(out), rpc.ServerOptions{Reserved: oneReserved()})
+	err := rpc.Serve(ctx, s.module, stream.Descriptor(in), stream.Descriptor(out), rpc.ServerOptions{Reserved: native.OneReserved()})
 	_ = s.module.Do(ctx, &ck.FinalizeCall{}) // which says so if it is not initialized
 	s.close()
 	return err
-}
-
-// maxReserved is the longest text for a module's C_Initialize that a client may send, in octets.
-const maxReserved = 4 << 10
-
-// oneReserved gives the C string for one text. A module may keep it for ever, so a client must not have many made.
-func oneReserved() func(text string) uintptr {
-	var known string
-	var address uintptr
-	return func(text string) uintptr {
-		if address == 0 && len(text) <= maxReserved {
-			known, address = text, native.ReservedString(text)
-		}
-		if text != known {
-			return 0
-		}
-		return address
-	}
 }
 
 // TakeStdio takes the standard input and output away for the client alone: a module that prints must not speak to it. What is printed

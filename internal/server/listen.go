@@ -1,0 +1,229 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxPath is the longest path of a socket, in octets; the kernel wants an end behind it.
+const maxPath = 107
+
+// A Listener is a socket that clients connect to.
+type Listener struct {
+	file    *os.File
+	address string
+	path    string // of the file that is removed at the end; empty for none
+	inode   uint64
+	once    sync.Once
+}
+
+// Address is the listener's address, as clients take it.
+func (l *Listener) Address() string { return l.address }
+
+// File is the socket, which belongs to the listener.
+func (l *Listener) File() *os.File { return l.file }
+
+// Close ends the listener, and removes the file of its socket unless somebody else has put another one in its place.
+func (l *Listener) Close() error {
+	err := os.ErrClosed
+	l.once.Do(func() {
+		if l.path != "" && inode(l.path) == l.inode {
+			err = os.Remove(l.path)
+		} else {
+			err = nil
+		}
+		err = errors.Join(err, l.file.Close())
+	})
+	return err
+}
+
+// inode is the number of a file, 0 if it is not there.
+func inode(path string) uint64 {
+	var stat unix.Stat_t
+	if unix.Lstat(path, &stat) != nil {
+		return 0
+	}
+	return stat.Ino
+}
+
+// accept waits for a client and gives his connection. The error is os.ErrClosed when the listener is.
+func (l *Listener) accept() (int, error) {
+	raw, err := l.file.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	var fd int
+	var failed error
+	err = raw.Read(func(listening uintptr) bool {
+		fd, _, failed = unix.Accept4(int(listening), unix.SOCK_CLOEXEC)
+		return failed != unix.EAGAIN && failed != unix.EINTR
+	})
+	if err != nil {
+		return -1, os.ErrClosed // the one reason for which it does not wait
+	}
+	return fd, failed
+}
+
+// Listen makes a socket at a name: a path, unix:path=PATH, or vsock:[cid=N;]port=N. A file of a socket that nobody listens to any more is
+// replaced. Only the user and members of the group can connect to a file; both are numbers, or negative: then it is the user who
+// calls, and no group.
+func Listen(name string, user, group int) (*Listener, error) {
+	if text, ok := strings.CutPrefix(name, "vsock:"); ok {
+		return listenVsock(text)
+	}
+	path := strings.TrimPrefix(name, "unix:path=")
+	if path == "" {
+		return nil, errors.New("the socket has no name")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if len(path) > maxPath {
+		return nil, fmt.Errorf("%s: the path of a socket can have %d octets", path, maxPath)
+	}
+	if err := makeRoom(path); err != nil {
+		return nil, err
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	mode := fs.FileMode(0o600)
+	if group >= 0 {
+		mode = 0o660
+	}
+	before := unix.Umask(0o177) // nobody else connects before it is settled who may
+	err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
+	unix.Umask(before)
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	l := &Listener{file: os.NewFile(uintptr(fd), path), address: "unix:path=" + encode(path), path: path, inode: inode(path)}
+	if user >= 0 || group >= 0 {
+		err = os.Lchown(path, user, group)
+	}
+	if err == nil {
+		err = os.Chmod(path, mode)
+	}
+	if err == nil {
+		err = unix.Listen(fd, unix.SOMAXCONN)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// makeRoom removes the file of a socket that nobody listens to.
+func makeRoom(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%s is there, and is not a socket", path)
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); !errors.Is(err, unix.ECONNREFUSED) {
+		return fmt.Errorf("%s: another server listens there", path)
+	}
+	return os.Remove(path)
+}
+
+// listenVsock makes a socket of virtual machines.
+func listenVsock(text string) (*Listener, error) {
+	cid, port := uint64(unix.VMADDR_CID_ANY), uint64(1<<32)
+	for part := range strings.SplitSeq(strings.TrimSuffix(text, ";"), ";") {
+		key, value, _ := strings.Cut(part, "=")
+		n, err := strconv.ParseUint(value, 0, 32)
+		switch {
+		case err != nil || key != "cid" && key != "port":
+			return nil, fmt.Errorf("vsock:%s is no address: write vsock:port=N or vsock:cid=N;port=N", text)
+		case key == "cid":
+			cid = n
+		default:
+			port = n
+		}
+	}
+	if port == 1<<32 {
+		return nil, fmt.Errorf("vsock:%s has no port", text)
+	}
+	fd, err := unix.Socket(unix.AF_VSOCK, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("vsock: %w", err)
+	}
+	if err = unix.Bind(fd, &unix.SockaddrVM{CID: uint32(cid), Port: uint32(port)}); err == nil {
+		err = unix.Listen(fd, unix.SOMAXCONN)
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("vsock:%s: %w", text, err)
+	}
+	address := "vsock:"
+	if cid != unix.VMADDR_CID_ANY {
+		address += "cid=" + strconv.FormatUint(cid, 10) + ";"
+	}
+	return &Listener{file: os.NewFile(uintptr(fd), "vsock"), address: address + "port=" + strconv.FormatUint(port, 10)}, nil
+}
+
+// Inherited is a socket that somebody else listens with: another process of ours, or systemd (sd_listen_fds(3)). It takes the descriptor. If
+// remove, the file of the socket is removed at the end.
+func Inherited(fd int, remove bool) (*Listener, error) {
+	address, err := unix.Getsockname(fd)
+	if err != nil {
+		return nil, fmt.Errorf("descriptor %d: %w", fd, err)
+	}
+	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	if err != nil || listening == 0 {
+		return nil, fmt.Errorf("descriptor %d is not a socket that listens", fd)
+	}
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		return nil, err
+	}
+	unix.CloseOnExec(fd)
+	l := &Listener{file: os.NewFile(uintptr(fd), "inherited")}
+	switch a := address.(type) {
+	case *unix.SockaddrUnix:
+		l.address = "unix:path=" + encode(a.Name)
+		if remove {
+			l.path, l.inode = a.Name, inode(a.Name)
+		}
+	case *unix.SockaddrVM:
+		l.address = "vsock:port=" + strconv.FormatUint(uint64(a.Port), 10)
+	default:
+		return nil, errors.Join(fmt.Errorf("descriptor %d is neither a Unix nor a vsock socket", fd), l.Close())
+	}
+	return l, nil
+}
+
+// encode is a path as it is in an address.
+func encode(path string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_/\\"
+	var b strings.Builder
+	for i := range len(path) {
+		if strings.IndexByte(plain, path[i]) >= 0 {
+			b.WriteByte(path[i])
+		} else {
+			fmt.Fprintf(&b, "%%%02X", path[i])
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,168 @@
+package test
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// p11mux is a run of the command line that make has built.
+func (c consumer) p11mux(t testing.TB, args ...string) command {
+	t.Helper()
+	run := c.command(filepath.Join(buildDir(t), "bin", "p11mux"), args...)
+	run.env["XDG_RUNTIME_DIR"] = c.dir
+	return run
+}
+
+// shell takes the variables from commands that a server has printed.
+func (c consumer) shell(t testing.TB, text string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		value, rest, ok := strings.Cut(value, "; ")
+		if !ok || rest != "export "+name+";" {
+			t.Fatalf("the server prints %q", line)
+		}
+		c.env[name] = value
+	}
+}
+
+// server starts a server in the background, for the programs that the consumer runs from then on.
+func (c consumer) server(t testing.TB, args ...string) {
+	t.Helper()
+	c.shell(t, c.p11mux(t, append([]string{"server", "--sh"}, args...)...).mustRun(t).stdout)
+	t.Cleanup(func() {
+		pid, err := strconv.Atoi(c.env["P11_KIT_SERVER_PID"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = syscall.Kill(pid, syscall.SIGTERM) // the test may have ended it
+		gone(t, pid)
+	})
+}
+
+// gone waits until a process has ended.
+func gone(t testing.TB, pid int) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); syscall.Kill(pid, 0) == nil; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d stays", pid)
+		}
+	}
+}
+
+// TestServer has real programs use tokens by the system's client module and our server, and compares with the same module here.
+func TestServer(t *testing.T) {
+	c := newConsumer(t)
+	client := clientModule(t)
+	plain := func(r result) []string {
+		r.stdout = slotHead.ReplaceAllString(r.stdout, "")
+		return slices.Sorted(slices.Values(toolLines(r)))
+	}
+	raw := c.run(t, "pkcs11-tool", append([]string{"--module", softhsm(t), "--list-objects"}, login...)...)
+	for _, served := range [][]string{
+		{softhsm(t)},
+		{"--provider", softhsm(t), "pkcs11:token=token"},
+		{"--no-sandbox", "pkcs11:manufacturer=SoftHSM%20project"},
+		{"--allow-read", c.dir, "--allow-write", filepath.Join(c.dir, "tokens"), softhsm(t)},
+	} {
+		t.Run(strings.Join(served, " "), func(t *testing.T) {
+			c.server(t, served...)
+			objects := c.run(t, "pkcs11-tool", append([]string{"--module", client, "--list-objects"}, login...)...)
+			sameLines(t, "objects", plain(raw), plain(objects))
+			writeFile(t, filepath.Join(c.dir, "data"), "what is signed")
+			c.tool(t, client, "--sign", "--mechanism", "SHA256-RSA-PKCS", "--id", hex.EncodeToString([]byte("rsa")), "-i", "data", "-o", "rsa.sig")
+			digest := sha256.Sum256([]byte("what is signed"))
+			if err := rsa.VerifyPKCS1v15(publicKey(t, "rsa").(*rsa.PublicKey), crypto.SHA256, digest[:], c.read(t, "rsa.sig")); err != nil {
+				t.Error(err)
+			}
+			tokens := c.run(t, "p11tool", "--provider", client, "--list-token-urls").stdout
+			if !strings.Contains(tokens, "token=token") {
+				t.Errorf("p11tool sees %q", tokens)
+			}
+		})
+	}
+}
+
+// TestServerLife has a server be started and ended, in the ways of either shell, by its environment and by itself.
+func TestServerLife(t *testing.T) {
+	c := newConsumer(t)
+	c.server(t, softhsm(t))
+	pid, err := strconv.Atoi(c.env["P11_KIT_SERVER_PID"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := c.p11mux(t, "server", "--kill", "--sh").mustRun(t).stdout; out != "unset P11_KIT_SERVER_ADDRESS;\nunset P11_KIT_SERVER_PID;\n" {
+		t.Errorf("it prints %q", out)
+	}
+	gone(t, pid)
+	if left, _ := os.ReadDir(filepath.Join(c.dir, "p11-kit")); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+	// Under the other name, for the other shell, until nobody needs it.
+	kit := c.p11mux(t, "server", "--csh", "--timeout", "1", "--name", filepath.Join(c.dir, "a socket"), softhsm(t))
+	kit.path = filepath.Join(filepath.Dir(kit.path), "p11-kit")
+	words := strings.Fields(kit.mustRun(t).stdout)
+	if len(words) != 6 || words[0] != "setenv" || words[2] != "unix:path="+filepath.Join(c.dir, "a%20socket")+";" || words[4] != "P11_KIT_SERVER_PID" {
+		t.Fatalf("it prints %q", words)
+	}
+	if pid, err = strconv.Atoi(strings.TrimSuffix(words[5], ";")); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, pid)
+	// What cannot be is told at once.
+	for _, wrong := range []struct {
+		code int
+		text string
+		args []string
+	}{
+		{1, "/none.so", []string{"/none.so"}},
+		{2, "no token and no module", nil},
+		{2, "one module", []string{softhsm(t), softhsm(t)}},
+		{2, "token 1", []string{"pkcs11:token=%"}},
+		{2, "nobody-of-this-name", []string{"--user", "nobody-of-this-name", "pkcs11:"}},
+		{1, "none/at/all", []string{"--allow-read", "/none/at/all", softhsm(t)}},
+	} {
+		r := c.p11mux(t, append([]string{"server"}, wrong.args...)...).run(t)
+		if r.code != wrong.code || !strings.Contains(r.stderr, wrong.text) || r.stdout != "" {
+			t.Errorf("%q: exit %d\n%s%s", wrong.args, r.code, r.stdout, r.stderr)
+		}
+	}
+}
+
+// TestServerActivation has systemd's program listen, and start the server when somebody connects.
+func TestServerActivation(t *testing.T) {
+	c := newConsumer(t)
+	socket := filepath.Join(c.dir, "activated")
+	cmd := exec.Command("systemd-socket-activate", "--listen", socket, "-E", "SOFTHSM2_CONF="+c.env["SOFTHSM2_CONF"],
+		filepath.Join(buildDir(t), "bin", "p11mux"), "server", "--timeout", "1", softhsm(t))
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("%v: run scripts/install-test-deps.sh", err)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(socket); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	c.env["P11_KIT_SERVER_ADDRESS"] = "unix:path=" + socket
+	out := c.run(t, "p11tool", "--provider", clientModule(t), "--list-token-urls").stdout
+	if !strings.Contains(out, "token=token") {
+		t.Errorf("p11tool sees %q", out)
+	}
+	if err := cmd.Wait(); err != nil { // nobody comes any more
+		t.Error(err)
+	}
+}
