@@ -80,6 +80,8 @@ func testAll(t *testing.T, dir string) {
 		"Calls that are logged":                 4,
 		"Threads whose calls are logged":        12,
 		"A second caller":                       2,
+		"Servers: calls per second":             3,
+		"Servers: objects":                      2,
 		"Iterators":                             6,
 		"URIs":                                  12,
 		"A program that only links the library": 3,
