@@ -60,7 +60,7 @@ func logLines(text string) []string {
 // agree compares a log with the reference's. What is masked must be what it has between quotes.
 func agree(t *testing.T, reference, ours []string) {
 	t.Helper()
-	initFlags := regexp.MustCompile(`^\tflags: \d+( = CKF_OS_LOCKING_OK)?`)
+	initFlags := regexp.MustCompile(`^\tflags: \d+(?: = CKF_LIBRARY_CANT_CREATE_OS_THREADS(?: \|)?)?(?: =)?( CKF_OS_LOCKING_OK)?\n$`)
 	masked := regexp.MustCompile(`^(?:  IN| OUT): \w+ = \((\d+)\) NOT-PRINTED\n$`)
 	if len(reference) < 10 || len(reference) != len(ours) {
 		t.Errorf("%d lines, the reference has %d", len(ours), len(reference))
@@ -72,8 +72,14 @@ func agree(t *testing.T, reference, ours []string) {
 			n++
 			continue
 		}
-		// The number of these flags p11-kit leaves out.
-		if r != o && initFlags.ReplaceAllString(o, "\tflags: $1") != r {
+		// The number of these flags p11-kit leaves out, and the name of one of them.
+		if m := initFlags.FindStringSubmatch(o); m != nil && r != o {
+			o = "\tflags: \n"
+			if m[1] != "" {
+				o = "\tflags:  =" + m[1] + "\n"
+			}
+		}
+		if r != o {
 			t.Errorf("line %d is %q, the reference has %q", i+1, o, r)
 		}
 	}
