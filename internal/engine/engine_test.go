@@ -29,6 +29,7 @@ type host struct {
 	modules map[string]*native.Module // by name, those that have a record
 	names   map[unsafe.Pointer]string // of records
 	handles map[Handle]string         // that are not retired: "NAME" or "NAME on"
+	leaving map[Handle]bool           // of them, those that are being released: nobody finds them any more
 	retired []string
 	strays  []string // what must not happen
 }
@@ -38,7 +39,7 @@ type record struct{ name string }
 type handle struct{ record unsafe.Pointer }
 
 func newHost(t *testing.T) (*host, *Engine) {
-	h := &host{T: t, dir: t.TempDir(), room: 100, modules: map[string]*native.Module{}, names: map[unsafe.Pointer]string{}, handles: map[Handle]string{}}
+	h := &host{T: t, dir: t.TempDir(), room: 100, modules: map[string]*native.Module{}, names: map[unsafe.Pointer]string{}, handles: map[Handle]string{}, leaving: map[Handle]bool{}}
 	if err := os.Mkdir(filepath.Join(h.dir, "modules"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -87,8 +88,8 @@ func (h *host) Connected(unsafe.Pointer, int, int) {}
 func (h *host) FreeRecord(r unsafe.Pointer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, name := range h.handles {
-		if strings.TrimSuffix(name, " on") == h.names[r] {
+	for of, name := range h.handles {
+		if !h.leaving[of] && strings.TrimSuffix(name, " on") == h.names[r] {
 			h.strays = append(h.strays, "a record is freed while a handle has it: "+name)
 		}
 	}
@@ -142,6 +143,7 @@ func (h *host) RetireHandle(gone Handle) {
 	}
 	h.retired = append(h.retired, name)
 	delete(h.handles, gone)
+	delete(h.leaving, gone)
 }
 
 func (h *host) LogHandle(Handle, uint32, string) bool { return true }
@@ -261,6 +263,9 @@ func (h *host) load(e *Engine, name string) Handle {
 
 // release does what the shim does.
 func (h *host) release(e *Engine, of Handle) {
+	h.mu.Lock()
+	h.leaving[of] = true
+	h.mu.Unlock()
 	e.Release(of)
 	h.RetireHandle(of)
 }
