@@ -177,6 +177,16 @@ CK_NOTIFY p11_notify(void);
 struct p11_notice *p11_notice_new(struct p11_proxy *proxy, CK_NOTIFY function, void *application);
 void p11_notice_opened(struct p11_notice *notice, CK_SESSION_HANDLE session);
 
+/* proxy_entry.c and client.c, for entry.c: what function lists the module gives out. */
+#define P11_ENTRY_VERSIONS 4
+struct p11_entry {
+	CK_VERSION versions[P11_ENTRY_VERSIONS]; /* of its interfaces, the default first */
+	size_t count;
+	CK_RV (*new_list)(CK_VERSION version, struct p11_handle **handle);
+	CK_INTERFACE *vendor;                    /* one with a name of its own, or NULL */
+};
+extern const struct p11_entry p11_entry;
+
 /* arrays.c */
 void p11_array_add(void *array);
 bool p11_array_take(void *array);
