@@ -5,6 +5,7 @@
  */
 #include "token.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -73,17 +74,26 @@ static pid_t worker(void)
 }
 
 /* Whether a process has ended; who has adopted it may not have noticed yet. */
-static bool ended(pid_t pid)
+/* The state of a process or thread, as its stat file in /proc has it: R, S, T, Z or X. */
+static char state_in(const char *stat)
 {
-	char path[64], state = 0;
+	char state = 'X';
 	FILE *f;
 
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	if ((f = fopen(path, "re")) == NULL)
-		return true;
+	if ((f = fopen(stat, "re")) == NULL)
+		return 'X';
 	if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
 		state = 'Z';
 	fclose(f);
+	return state;
+}
+
+static bool ended(pid_t pid)
+{
+	char path[64], state;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	state = state_in(path);
 	return state == 'Z' || state == 'X';
 }
 
@@ -91,6 +101,34 @@ static void wait_ended(pid_t pid)
 {
 	while (!ended(pid)) /* the test has a time limit */
 		sleep_ms(5);
+}
+
+static bool stopped(pid_t pid)
+{
+	char path[600];
+	struct dirent *task;
+	bool all = true;
+	DIR *tasks;
+
+	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+	must((tasks = opendir(path)) != NULL);
+	while (all && (task = readdir(tasks)) != NULL) {
+		if (task->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof path, "/proc/%d/task/%s/stat", (int)pid, task->d_name);
+		all = state_in(path) == 'T';
+	}
+	closedir(tasks);
+	return all;
+}
+
+/* Stops a process. The signal is sent at once; a thread of it that runs on another processor may answer a call before it
+ * takes note. */
+static void stop(pid_t pid)
+{
+	must(kill(pid, SIGSTOP) == 0);
+	while (!stopped(pid)) /* the test has a time limit */
+		sleep_ms(1);
 }
 
 static void no_signal(int signal)
@@ -163,14 +201,13 @@ static void case_killed(void)
 static atomic_int calls;
 
 /* Calls until there is nobody who answers. */
-static void *until_lost(void *unused)
+static void *until_lost(void *slot)
 {
 	CK_SESSION_HANDLE s;
 	CK_BYTE octets[256];
 	CK_RV rv;
 
-	(void)unused;
-	rv = m->C_OpenSession(token_slot(m), CKF_SERIAL_SESSION, NULL, NULL, &s);
+	rv = m->C_OpenSession(*(CK_SLOT_ID *)slot, CKF_SERIAL_SESSION, NULL, NULL, &s);
 	while (rv == CKR_OK) {
 		rv = m->C_GenerateRandom(s, octets, sizeof octets);
 		calls++;
@@ -183,14 +220,16 @@ static void *until_lost(void *unused)
 static void case_killed_busy(void)
 {
 	pthread_t threads[THREADS];
+	CK_SLOT_ID slot;
 	int i, before;
 
 	load();
 	use();
 	before = open_fds();
 	must_ok(m->C_Initialize(NULL));
-	for (i = 0; i < THREADS; i++)
-		must(pthread_create(&threads[i], NULL, until_lost, NULL) == 0);
+	slot = token_slot(m);
+	for (i = 0; i < THREADS; i++) /* one may begin when all is over */
+		must(pthread_create(&threads[i], NULL, until_lost, &slot) == 0);
 	while (calls < 100 * THREADS)
 		sleep_ms(1);
 	must(kill(worker(), SIGKILL) == 0);
@@ -251,7 +290,7 @@ static void case_stalled(void)
 	must_ok(m->C_Initialize(NULL));
 	s = token_login(m);
 	first = worker();
-	must(kill(first, SIGSTOP) == 0);
+	stop(first);
 	must_rv(m->C_GetSessionInfo(s, &info), CKR_DEVICE_ERROR);
 	must_rv(m->C_GetSessionInfo(s, &info), CKR_DEVICE_ERROR);
 	must_ok(m->C_Finalize(NULL));
