@@ -18,10 +18,10 @@ type servedModule struct {
 	env    []string
 }
 
-// clientModule is the module of the system for what is served elsewhere, "" if it is not installed.
-func (b *bench) clientModule() string {
-	path := filepath.Join(filepath.Dir(b.libraries[reference]), "pkcs11", "p11-kit-client.so")
-	if _, err := os.Stat(path); b.libraries[reference] == "" || err != nil {
+// clientModule is a library's module for what is served elsewhere, "" if it is not installed.
+func (b *bench) clientModule(w way) string {
+	path := filepath.Join(filepath.Dir(b.libraries[w]), "pkcs11", "p11-kit-client.so")
+	if _, err := os.Stat(path); b.libraries[w] == "" || err != nil {
 		return ""
 	}
 	return path
@@ -53,7 +53,7 @@ func (b *bench) serve(w way, module string) (servedModule, func() error, error) 
 	if err != nil || !found {
 		return servedModule{}, nil, errors.Join(fmt.Errorf("%s server says %q", program, line), err, end())
 	}
-	return servedModule{b.clientModule(), []string{address}}, end, nil
+	return servedModule{b.clientModule(w), []string{address}}, end, nil
 }
 
 // serverRounds runs a program for the module by itself and behind each server, in turn.
@@ -90,7 +90,7 @@ func (b *bench) serverRounds(n int, module, program string, arguments func(modul
 
 // server measures calls of a client of each server.
 func (b *bench) server() ([]table, error) {
-	if b.clientModule() == "" {
+	if b.clientModule(reference) == "" {
 		return nil, nil
 	}
 	rate := table{

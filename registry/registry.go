@@ -32,6 +32,9 @@ type Hooks struct {
 	Message func(text string)
 	// Describe puts a return value into words for messages; by default it is the constant's name.
 	Describe func(rv ck.RV) string
+	// Guest is whether the process is a program in C, whose threads call: they wait by themselves then, see
+	// [rpc.Options.NewWaiter].
+	Guest bool
 	// Environment gives where the configuration is and what it depends on, each time it is read.
 	Environment func() (conf.Paths, conf.Env)
 }

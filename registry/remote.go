@@ -104,7 +104,7 @@ func (r *Registry) newRemote(mc *conf.Module, text string, address *transport.Ad
 	if timeout == 0 {
 		timeout = rpc.DefaultTimeout
 	}
-	m.remote.client = rpc.NewClient(rpc.Options{
+	o := rpc.Options{
 		Dial: func(ctx context.Context) (rpc.Conn, error) {
 			return address.Dial(ctx, timeout, func(connection, process int) {
 				if connected := r.host().Connected; connected != nil {
@@ -117,7 +117,13 @@ func (r *Registry) newRemote(mc *conf.Module, text string, address *transport.Ad
 		Reserved: cabi.Text,
 		Address:  native.IsAddress,
 		Pause:    stream.Pause,
-	})
+	}
+	if r.host().Guest {
+		o.NewWaiter = func() rpc.Waiter { return new(stream.Waiter) }
+		o.NewMutex = func() rpc.Mutex { return new(stream.Mutex) }
+		stream.ManyThreads()
+	}
+	m.remote.client = rpc.NewClient(o)
 	m.shared = managed.New(told{r, m.remote}, r.options(nil, false))
 	return m
 }

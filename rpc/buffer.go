@@ -26,6 +26,12 @@ func (in *buffer) read(p []byte, more func(p []byte) (int, error)) (int, error) 
 	return n, nil
 }
 
+// complete tells whether a whole frame has been read and not been used.
+func (in *buffer) complete() bool {
+	b := in.b[in.from:in.end]
+	return len(b) >= headerSize && uint64(len(b)) >= headerSize+uint64(be32(b[4:]))+uint64(be32(b[8:]))
+}
+
 // has tells whether something has been read and not been used.
 func (in *buffer) has() bool { return in.from < in.end }
 

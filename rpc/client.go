@@ -60,6 +60,11 @@ type Options struct {
 	Address func(number uint64) bool
 	// Pause waits for a while, or less if done is closed or the context ends; nil for one with a timer.
 	Pause func(ctx context.Context, done <-chan struct{}, d time.Duration)
+	// NewWaiter and NewMutex make what callers wait for each other by; nil for what a Go program waits by. In a program in C a goroutine
+	// belongs to the thread that has called, and to have that sleep and go on takes the runtime several changes of threads: there
+	// threads better wait by themselves.
+	NewWaiter func() Waiter
+	NewMutex  func() Mutex
 }
 
 // A Client is a module at the other end of a connection. It implements module.Module; all its methods may be called from any
@@ -87,6 +92,12 @@ func NewClient(o Options) *Client {
 	o.Name = o.Name[:min(len(o.Name), maxName)]
 	if o.Pause == nil {
 		o.Pause = pause
+	}
+	if o.NewWaiter == nil {
+		o.NewWaiter = newChannel
+	}
+	if o.NewMutex == nil {
+		o.NewMutex = newMutex
 	}
 	return &Client{o: o}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/internal/stream"
 	"github.com/p11mux/p11mux/module"
 	"github.com/p11mux/p11mux/rpc"
 )
@@ -75,10 +76,23 @@ func byServer(t testing.TB, o rpc.Options, server func(conn net.Conn)) *rpc.Clie
 	return rpc.NewClient(o)
 }
 
+// waits has a test of callers that wait for each other run in both ways.
+func waits(t *testing.T, test func(t *testing.T, o rpc.Options)) {
+	t.Run("goroutines", func(t *testing.T) { test(t, rpc.Options{}) })
+	t.Run("threads", func(t *testing.T) {
+		test(t, rpc.Options{
+			NewWaiter: func() rpc.Waiter { return new(stream.Waiter) },
+			NewMutex:  func() rpc.Mutex { return new(stream.Mutex) },
+		})
+	})
+}
+
 // Replies may come in any order, to many callers at once.
-func TestAnyOrder(t *testing.T) {
+func TestAnyOrder(t *testing.T) { waits(t, testAnyOrder) }
+
+func testAnyOrder(t *testing.T, o rpc.Options) {
 	const callers, calls = 50, 20
-	c := byServer(t, rpc.Options{}, func(conn net.Conn) {
+	c := byServer(t, o, func(conn net.Conn) {
 		requests := make(chan frame, callers)
 		go func() {
 			defer close(requests)
@@ -133,7 +147,9 @@ func TestAnyOrder(t *testing.T) {
 }
 
 // A server that dies, stalls or says nonsense ends all calls under way, and the next C_Initialize makes a new connection.
-func TestLost(t *testing.T) {
+func TestLost(t *testing.T) { waits(t, testLost) }
+
+func testLost(t *testing.T, with rpc.Options) {
 	first := func(conn net.Conn, reply func(f frame) []byte) {
 		f, err := readFrame(conn)
 		if err == nil {
@@ -173,7 +189,8 @@ func TestLost(t *testing.T) {
 		}, nil},
 	} {
 		t.Run(s.name, func(t *testing.T) {
-			o := rpc.Options{Timeout: 100 * time.Millisecond, Name: "lost"}
+			o := with
+			o.Timeout, o.Name = 100*time.Millisecond, "lost"
 			if s.cause == nil {
 				o.Timeout = -1 // what is noticed needs no time
 			}

@@ -3,7 +3,6 @@ package rpc
 import (
 	"errors"
 	"io"
-	"sync"
 	"time"
 )
 
@@ -15,20 +14,32 @@ type connection struct {
 	options *Options
 	over    chan struct{} // closed by C_Finalize
 
-	write sync.Mutex    // a frame is written as a whole
-	lead  chan struct{} // has one element, the right to read
-	in    buffer        // belongs to who reads
+	out outbox
+	in  buffer // belongs to who reads
 
-	mu      sync.Mutex
+	mu      Mutex
 	code    uint32              // of the call before
 	pending map[uint32]*pending // calls that are not answered, by their code
+	led     bool                // somebody reads, or has been told to
 	err     error               // why the connection is over, or nil
 }
 
-// pending is a call that waits for its reply.
+// pending is a call that waits for its reply. All but the deadline belongs to who holds the connection's lock.
 type pending struct {
-	reply    chan []byte // the message, or nothing where it is closed
-	deadline time.Time   // zero for none
+	waiter   Waiter    // nil until it is needed
+	deadline time.Time // zero for none
+	message  []byte    // the reply, nil if there is none
+	done     bool      // there is a reply, or will be none
+	leads    bool      // it is this one's turn to read
+	asleep   bool      // in Wait, or about to be
+}
+
+// wake has a call go on that sleeps.
+func (p *pending) wake() {
+	if p.asleep {
+		p.asleep = false
+		p.waiter.Wake()
+	}
 }
 
 // A lostError is the end of a connection, for the calls that it takes with it and all that come later.
@@ -44,12 +55,11 @@ func (e *lostError) Unwrap() error { return e.cause }
 const firstCode = 15
 
 func newConnection(stream Conn, version Version, o *Options) *connection {
-	c := &connection{
+	return &connection{
 		stream: stream, dialect: dialectFor(version), options: o, over: make(chan struct{}),
-		lead: make(chan struct{}, 1), code: firstCode, pending: make(map[uint32]*pending),
+		out: outbox{turn: o.NewMutex(), mu: o.NewMutex()},
+		mu:  o.NewMutex(), code: firstCode, pending: make(map[uint32]*pending),
 	}
-	c.lead <- struct{}{}
-	return c
 }
 
 // finalized tells whether C_Finalize has come.
@@ -74,10 +84,7 @@ func (c *connection) do(r *request, timeout time.Duration) error {
 		return err
 	}
 	finishFrame(x.b, code, len(c.options.Name))
-	c.write.Lock()
-	err = c.stream.Write(x.b, timeout)
-	c.write.Unlock()
-	if err != nil {
+	if err := c.out.send(c.stream, x.b, timeout); err != nil {
 		c.end(err)
 	}
 	message, err := c.await(p)
@@ -90,7 +97,7 @@ func (c *connection) do(r *request, timeout time.Duration) error {
 
 // expect gives a code for a call, whose reply is awaited from now on.
 func (c *connection) expect(timeout time.Duration) (uint32, *pending, error) {
-	p := &pending{reply: make(chan []byte, 1)}
+	p := new(pending)
 	if timeout >= 0 {
 		p.deadline = time.Now().Add(timeout)
 	}
@@ -110,27 +117,62 @@ func (c *connection) expect(timeout time.Duration) (uint32, *pending, error) {
 
 // await waits for a reply, and reads while nobody else does.
 func (c *connection) await(p *pending) ([]byte, error) {
-	for {
-		select {
-		case message, ok := <-p.reply:
-			return c.received(message, ok)
-		case <-c.lead:
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !p.done {
+		if c.led && !p.leads {
+			c.sleep(p)
+			continue
 		}
-		for len(p.reply) == 0 && c.lost() == nil {
-			if err := c.read(); err != nil {
-				c.end(err)
-			}
-		}
-		c.lead <- struct{}{}
+		c.led, p.leads = true, true
+		c.readUnlocked()
 	}
+	if p.leads {
+		for c.err == nil && c.in.complete() {
+			c.readUnlocked() // one who is woken now need not be woken to read, and then another one by him
+		}
+		c.pass()
+	}
+	if p.message == nil {
+		return nil, c.err
+	}
+	return p.message, nil
 }
 
-// received gives a reply, or why there is none.
-func (c *connection) received(message []byte, ok bool) ([]byte, error) {
-	if !ok {
-		return nil, c.lost()
+// sleep waits until the reply is there or it is time to read. The lock is held, but not meanwhile.
+func (c *connection) sleep(p *pending) {
+	if p.waiter == nil {
+		p.waiter = c.options.NewWaiter()
 	}
-	return message, nil
+	p.asleep = true
+	c.mu.Unlock()
+	p.waiter.Wait()
+	c.mu.Lock()
+}
+
+// readUnlocked reads one reply without the lock, which is held before and after.
+func (c *connection) readUnlocked() {
+	c.mu.Unlock()
+	if err := c.read(); err != nil {
+		c.end(err)
+	}
+	c.mu.Lock()
+}
+
+// pass has another call read that sleeps, the last one that was sent: it is likely to be answered last. Where none sleeps, the next that
+// would reads. The lock is held.
+func (c *connection) pass() {
+	var next *pending
+	var last uint32
+	for code, p := range c.pending {
+		if p.asleep && (next == nil || int32(code-last) > 0) { // codes begin anew some day
+			next, last = p, code
+		}
+	}
+	if c.led = next != nil; c.led {
+		next.leads = true
+		next.wake()
+	}
 }
 
 // lost gives why the connection is over, nil while it is not.
@@ -153,7 +195,8 @@ func (c *connection) end(cause error) {
 	cause = timed(cause)
 	c.err = &lostError{cause}
 	for code, p := range c.pending {
-		close(p.reply)
+		p.done = true
+		p.wake()
 		delete(c.pending, code)
 	}
 	c.mu.Unlock()
@@ -183,7 +226,8 @@ func (c *connection) read() error {
 		return errNotSent // and somebody waits in vain for the answer that this was meant to be
 	}
 	delete(c.pending, h.code)
-	p.reply <- message
+	p.message, p.done = message, true
+	p.wake()
 	return nil
 }
 

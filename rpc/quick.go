@@ -13,8 +13,7 @@ import (
 const (
 	quickCall  = 40 * time.Microsecond
 	watchPause = time.Millisecond
-	watchIdle  = 100     // pauses without a quick call, after which nobody watches until there is one
-	maxLate    = 8 << 10 // octets of answers that wait to be written together
+	watchIdle  = 100 // pauses without a quick call, after which nobody watches until there is one
 )
 
 // quick is what a server knows of quick calls. The turn is taken away from who keeps it by changing kept.

@@ -4,6 +4,8 @@
 // It lives in other people's processes: it never prints, installs no signal handler that stays, and links little.
 package main
 
-import _ "github.com/p11mux/p11mux/internal/capi"
+import "github.com/p11mux/p11mux/internal/capi"
+
+func init() { capi.InGuest() }
 
 func main() {}

@@ -28,6 +28,12 @@ var (
 	starting sync.Mutex
 )
 
+// guest is whether Go is only the engine's in this process.
+var guest bool
+
+// InGuest says, before anything is called, that the process is a program in C which has Go for this engine only.
+func InGuest() { guest = true }
+
 // contain ends a panic, which can only be a fault of ours, at the C edge: the host lives on, and the call fails.
 func contain(rv *C.ulong) {
 	if recover() != nil {
@@ -48,7 +54,7 @@ func p11mux_engine_start(host *C.struct_p11_host) C.int {
 	C.p11_engine_host = host
 	native.SetGuard(unsafe.Pointer(host.load_lock), unsafe.Pointer(host.load_unlock))
 	native.SetSelf(host.own_entry)
-	it = engine.New(shim{env: conf.Env{
+	it = engine.New(shim{guest: guest, env: conf.Env{
 		Getenv: getenv,
 		Secure: host.secure != 0,
 		UID:    int(host.uid),

@@ -18,12 +18,17 @@ import (
 )
 
 // shim is the engine's host: the C side of the library.
-type shim struct{ env conf.Env }
+type shim struct {
+	guest bool
+	env   conf.Env
+}
 
 // chars is text for a C function that copies it.
 func chars(text string) (*C.char, C.size_t) {
 	return (*C.char)(unsafe.Pointer(unsafe.StringData(text))), C.size_t(len(text))
 }
+
+func (s shim) Guest() bool { return s.guest }
 
 func (shim) Message(text string) {
 	p, n := chars(text)

@@ -39,6 +39,8 @@ type Handle unsafe.Pointer
 
 // A Host is the shim, which owns what outlives an engine. Its methods may be called from any goroutine.
 type Host interface {
+	// Guest tells whether the engine is Go's only part in a program in C.
+	Guest() bool
 	Message(text string)
 	Describe(rv ck.RV) string
 	Progname() string
@@ -84,6 +86,7 @@ type Engine struct {
 func New(host Host, modules *registry.Registry) *Engine {
 	e := &Engine{host: host, registry: modules, slots: proxy.NewSlots()}
 	attached := modules.Attach(registry.Hooks{
+		Guest:       host.Guest(),
 		Loaded:      host.NewRecord,
 		Configured:  host.ConfigureRecord,
 		Unloading:   e.forget,

@@ -57,6 +57,8 @@ func (h *host) Message(text string) {
 	h.mu.Unlock()
 }
 
+func (h *host) Guest() bool { return false }
+
 func (h *host) Describe(rv ck.RV) string { return "described " + rv.Error() }
 
 func (h *host) Progname() string { return "prog" }

@@ -94,6 +94,9 @@ func (e *Engine) ServeTokens(tokens []ServedToken, list unsafe.Pointer, in, out 
 
 // serve serves a module on descriptors.
 func (e *Engine) serve(m module.Module, in, out int, o rpc.ServerOptions) bool {
+	if e.host.Guest() {
+		stream.ManyThreads()
+	}
 	if err := rpc.Serve(context.Background(), m, stream.Descriptor(in), stream.Descriptor(out), o); err != nil {
 		e.host.Message("couldn't serve a remote client any more: " + err.Error())
 		return false

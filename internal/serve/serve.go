@@ -138,7 +138,10 @@ func (s *Served) Module() module.Module { return s.module }
 // Serve serves one client by two descriptors, which may be one, until the client is gone, and unloads everything. nil where the client
 // has gone between two calls. The module is finalized if the client has not done so.
 func (s *Served) Serve(ctx context.Context, in, out int) error {
-	err := rpc.Serve(ctx, s.module, stream.Descriptor(in), stream.Descriptor(out), rpc.ServerOptions{Reserved: native.OneReserved()})
+	stream.ManyThreads()
+	err := rpc.Serve(ctx, s.module, stream.Descriptor(in), stream.Descriptor(out), rpc.ServerOptions{
+		Reserved: native.OneReserved(), Pause: stream.Sleep,
+	})
 	_ = s.module.Do(ctx, &ck.FinalizeCall{}) // which says so if it is not initialized
 	s.close()
 	return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/internal/native"
+	"github.com/p11mux/p11mux/internal/stream"
 	"github.com/p11mux/p11mux/module"
 	"github.com/p11mux/p11mux/rpc"
 )
@@ -48,6 +49,7 @@ func Work() int {
 func say(text string) { fmt.Fprintln(os.Stderr, "p11mux server: "+text) }
 
 func work() error {
+	stream.ManyThreads()
 	text, _, err := receive(control)
 	if errors.Is(err, syscall.EBADF) || errors.Is(err, syscall.ENOTSOCK) {
 		return errors.New("this is for the server to start, not for people")
@@ -115,7 +117,7 @@ func attend(c *connection, m module.Module, s *Service) error {
 		return m.Do(ctx, call)
 	})
 	err := rpc.Serve(context.Background(), counted, c, c, rpc.ServerOptions{
-		Reserved: native.OneReserved(), MaxMessage: s.MaxMessage, MaxSessions: s.MaxSessions, Wait: c.wait, Pause: pause,
+		Reserved: native.OneReserved(), MaxMessage: s.MaxMessage, MaxSessions: s.MaxSessions, Wait: c.wait, Pause: stream.Sleep,
 	})
 	_ = syscall.Close(c.fd)
 	_ = m.Do(context.Background(), &ck.FinalizeCall{}) // the client may have done it
@@ -123,12 +125,6 @@ func attend(c *connection, m module.Module, s *Service) error {
 		err = nil // it has gone, or had to, and nothing is wrong
 	}
 	return quietly(err)
-}
-
-// pause waits by a system call: the timers of the runtime are too coarse.
-func pause(d time.Duration) {
-	t := syscall.NsecToTimespec(int64(d))
-	_ = syscall.Nanosleep(&t, nil) // a signal makes it shorter, which does no harm
 }
 
 // tell sends a message to the other side.

@@ -186,3 +186,61 @@ func TestMaskStays(t *testing.T) {
 		t.Error("a SIGPIPE waits")
 	}
 }
+
+// One that waits is woken, and a wake that comes first is not lost.
+func TestWaiter(t *testing.T) {
+	const turns = 10_000
+	var there, back Waiter
+	var all sync.WaitGroup
+	n := 0 // belongs to whose turn it is
+	all.Go(func() {
+		for range turns {
+			there.Wait()
+			n++
+			back.Wake()
+		}
+	})
+	for i := range turns {
+		there.Wake()
+		if back.Wait(); n != i+1 {
+			t.Fatalf("turn %d begins after %d", i+1, n)
+		}
+	}
+	all.Wait()
+}
+
+// A locked mutex keeps others away, also those that have come to sleep.
+func TestMutex(t *testing.T) {
+	const threads, turns = 8, 2000
+	var m Mutex
+	n := 0
+	var all sync.WaitGroup
+	m.Lock()
+	if m.TryLock() {
+		t.Error("a locked mutex is locked again")
+	}
+	for range threads {
+		all.Go(func() {
+			for i := range turns {
+				m.Lock()
+				n++
+				if i%100 == 0 {
+					Sleep(100 * time.Microsecond) // long enough for others to fall asleep
+				}
+				m.Unlock()
+			}
+		})
+	}
+	Sleep(10 * time.Millisecond)
+	if n != 0 {
+		t.Error("a locked mutex is locked by others")
+	}
+	m.Unlock()
+	all.Wait()
+	if n != threads*turns {
+		t.Errorf("%d turns of %d", n, threads*turns)
+	}
+	if !m.TryLock() {
+		t.Error("the mutex is not free in the end")
+	}
+}

@@ -33,7 +33,12 @@ func Pause(ctx context.Context, done <-chan struct{}, d time.Duration) {
 		if ctx.Err() != nil {
 			return
 		}
-		t := syscall.NsecToTimespec(int64(min(d, slice)))
-		_ = syscall.Nanosleep(&t, nil) // a signal may end it early
+		Sleep(min(d, slice))
 	}
+}
+
+// Sleep waits for a while by a system call: the timers of the runtime are too coarse. A signal makes it shorter.
+func Sleep(d time.Duration) {
+	t := syscall.NsecToTimespec(int64(d))
+	_ = syscall.Nanosleep(&t, nil)
 }
