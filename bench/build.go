@@ -22,6 +22,8 @@ var programs = [...]struct {
 	{"many.so", "null", []string{"-shared", "-fPIC", "-fvisibility=hidden", "-DMANY=1000"}, false, false},
 	{"slow.so", "null", []string{"-shared", "-fPIC", "-fvisibility=hidden", "-DSLOW=1000"}, false, false},
 	{"calls", "calls", nil, true, false},
+	{"trips", "trips", nil, true, false},
+	{"clients", "clients", nil, true, false},
 	{"second", "second", nil, true, false},
 	{"handles", "handles", nil, true, false},
 	{"fork", "fork", nil, true, false},

@@ -177,6 +177,15 @@ func (b *bench) copyModules(n int) error {
 
 // configure writes a configuration with n modules.
 func (b *bench) configure(root string, n int) error {
+	var modules []string
+	for i := range n {
+		modules = append(modules, "module: "+b.path("modules", fmt.Sprintf("%02d.so", i))+"\n")
+	}
+	return b.configureModules(root, modules)
+}
+
+// configureModules writes a configuration with modules that have these options.
+func (b *bench) configureModules(root string, modules []string) error {
 	if err := b.write("user-config: none\n", "configured", root, "system.conf"); err != nil {
 		return err
 	}
@@ -185,8 +194,7 @@ func (b *bench) configure(root string, n int) error {
 			return err
 		}
 	}
-	for i := range n {
-		text := "module: " + b.path("modules", fmt.Sprintf("%02d.so", i)) + "\n"
+	for i, text := range modules {
 		if err := b.write(text, "configured", root, "system", fmt.Sprintf("m%02d.module", i)); err != nil {
 			return err
 		}
