@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"errors"
-	"io"
 	"sync"
 	"time"
 )
@@ -147,7 +146,7 @@ func (c *connection) end(cause error) {
 		c.mu.Unlock()
 		return
 	}
-	if errors.Is(cause, io.EOF) {
+	if ended(cause) {
 		cause = errClosed
 	}
 	cause = timed(cause)
