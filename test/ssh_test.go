@@ -1,10 +1,6 @@
 package test
 
 import (
-	"crypto"
-	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/hex"
 	"maps"
 	"net"
 	"path/filepath"
@@ -41,17 +37,6 @@ func proxyOf(t testing.TB, lib library) string {
 	return filepath.Join(filepath.Dir(clientModule(t)), "..", proxyName)
 }
 
-// signed fails the test unless a file has the token's signature of a text.
-func (tok token) signed(t testing.TB, name, text string) {
-	t.Helper()
-	digest := sha256.Sum256([]byte(text))
-	if err := rsa.VerifyPKCS1v15(publicKey(t, "rsa").(*rsa.PublicKey), crypto.SHA256, digest[:], tok.read(t, name)); err != nil {
-		t.Error(err)
-	}
-}
-
-var signs = slices.Concat([]string{"--sign", "--mechanism", "SHA256-RSA-PKCS", "--id", hex.EncodeToString([]byte("rsa"))}, login)
-
 // TestSSHModule has programs use a module that runs on another machine, with each library here and each program there.
 func TestSSHModule(t *testing.T) {
 	near := newConsumer(t)
@@ -79,7 +64,7 @@ func TestSSHModule(t *testing.T) {
 					}
 					sameLines(t, "objects", listed, sortedLines(tool(append([]string{"--list-objects"}, login...)...)))
 					out := filepath.Join(near.dir, "signature")
-					tool(append(signs, "--input-file", data, "--output-file", out)...)
+					tool(slices.Concat(signs, login, []string{"--input-file", data, "--output-file", out})...)
 					near.signed(t, "signature", "signed far away")
 				})
 			})
@@ -87,7 +72,8 @@ func TestSSHModule(t *testing.T) {
 	}
 }
 
-// TestSSHHosts runs the hosts of TestElsewhere with ssh in between: what they kill, stop and start again is ssh.
+// TestSSHHosts runs the hosts of TestElsewhere with ssh in between: what they kill, stop and start again is ssh. Two of them have modules
+// of their own.
 func TestSSHHosts(t *testing.T) {
 	host := testkit.NewSSHHost(t, nil)
 	runCases(t, program(t, "elsewhere", "token.c"), func(t *testing.T, c *command) {
@@ -95,7 +81,7 @@ func TestSSHHosts(t *testing.T) {
 		writeFile(t, filepath.Join(tok.conf, "modules", "softhsm.module"), "remote: |sh -c 'echo $$ >> "+tok.conf+"/pids; exec ssh -F "+host.Config+
 			" far SOFTHSM2_CONF="+tok.env["SOFTHSM2_CONF"]+" "+p11mux(t)+" remote "+softhsm(t)+"'\n")
 		c.conf, c.env = tok.conf, tok.env
-	})
+	}, "nonsense", "nobody")
 	testkit.Eventually(t, "nothing is left at the host", func() bool { return len(host.Sessions()) == 0 })
 }
 
