@@ -34,10 +34,17 @@ func (c consumer) shell(t testing.TB, text string) {
 	}
 }
 
-// server starts a server in the background, for the programs that the consumer runs from then on.
+// server starts a server in the background, for the programs that the consumer runs from then on. It keeps its standard error, which is a
+// file: to the end of a pipe, one would have to wait for it.
 func (c consumer) server(t testing.TB, args ...string) {
 	t.Helper()
-	c.shell(t, c.p11mux(t, append([]string{"server", "--sh"}, args...)...).mustRun(t).stdout)
+	run := c.p11mux(t, append([]string{"server", "--sh"}, args...)...)
+	run.path, run.args = "sh", append([]string{"-c", `exec "$0" "$@" 2>> server.log`, run.path}, run.args...)
+	r := run.run(t)
+	if r.code != 0 {
+		t.Fatalf("%s: exit %d\n%s", run, r.code, c.read(t, "server.log"))
+	}
+	c.shell(t, r.stdout)
 	t.Cleanup(func() {
 		pid, err := strconv.Atoi(c.env["P11_KIT_SERVER_PID"])
 		if err != nil {
