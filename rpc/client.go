@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"errors"
-	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -204,29 +203,14 @@ func (c *Client) connect(ctx context.Context) (*connection, error) {
 			return newConnection(stream, version, &c.o), nil
 		}
 		_ = stream.Close() // it is of no use
+		if _, text := errors.AsType[*textError](err); text {
+			break // and another offer has it print the same
+		}
 	}
 	return nil, &ck.CallError{Module: c.o.Name, Call: "C_Initialize", RV: ck.CKR_DEVICE_ERROR, Err: err}
 }
 
-// agree offers a version and gives the one to use.
-func agree(stream Conn, offer Version, timeout time.Duration) (Version, error) {
-	b := [1]byte{byte(offer)}
-	if err := stream.Write(b[:], timeout); err != nil {
-		return 0, err
-	}
-	if n, err := stream.Read(b[:], timeout); n == 0 {
-		if err == nil || errors.Is(err, io.EOF) {
-			err = errGreeting
-		}
-		return 0, err
-	}
-	return min(Version(b[0]), offer), nil
-}
-
-var (
-	errGreeting  = errors.New("the server closes the connection before it has said anything")
-	errFinalized = errors.New("the module is finalized")
-)
+var errFinalized = errors.New("the module is finalized")
 
 // finalize is C_Finalize. It succeeds also where the server cannot be reached any more.
 func (c *Client) finalize(call *ck.FinalizeCall) error {

@@ -7,8 +7,11 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -326,6 +329,56 @@ func TestGreeting(t *testing.T) {
 		}
 	}
 }
+
+// What is no version is told: text, once; and an end, however the kernel calls it.
+func TestNoGreeting(t *testing.T) {
+	for _, c := range []struct {
+		says string
+		err  error // of reading, where nothing is said
+		want string
+	}{
+		{"Welcome to host\nYou have mail\n", nil, `prints "Welcome to host" where`},
+		{"\r\n\r\n  Last login: today", nil, `prints "Last login: today" where`},
+		{"\x1b[2J", nil, `prints "\x1b[2J" where`},
+		{"\u00c4rger", nil, "prints \"\u00c4rger\" where"},
+		{"\n", nil, `prints "" where`},
+		{strings.Repeat("x", 1000), nil, `prints "` + strings.Repeat("x", 64) + `" where`},
+		{"", io.EOF, "before it has said anything"},
+		{"", &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, "before it has said anything"},
+		{"", os.ErrDeadlineExceeded, "takes too long"},
+	} {
+		dials := 0
+		client := rpc.NewClient(rpc.Options{Dial: func(context.Context) (rpc.Conn, error) {
+			dials++
+			return &speaker{strings.NewReader(c.says), c.err}, nil
+		}})
+		err := client.Do(t.Context(), &ck.InitializeCall{})
+		if ck.RVOf(err) != ck.CKR_DEVICE_ERROR || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q, %v: %v", c.says, c.err, err)
+		}
+		if again := dials == 2; again != (c.says == "") {
+			t.Errorf("%q, %v: there are %d connections", c.says, c.err, dials)
+		}
+	}
+}
+
+// A speaker is a connection to who says something and does not listen.
+type speaker struct {
+	says *strings.Reader
+	err  error
+}
+
+func (s *speaker) Read(p []byte, _ time.Duration) (int, error) {
+	n, err := s.says.Read(p)
+	if err != nil && s.err != nil {
+		err = s.err
+	}
+	return n, err
+}
+
+func (s *speaker) Write([]byte, time.Duration) error { return nil }
+
+func (s *speaker) Close() error { return nil }
 
 // Where there is no server there is a module without slots.
 func TestNoServer(t *testing.T) {

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"errors"
-	"io"
 	"time"
 )
 
@@ -189,7 +188,7 @@ func (c *connection) end(cause error) {
 		c.mu.Unlock()
 		return
 	}
-	if errors.Is(cause, io.EOF) {
+	if ended(cause) {
 		cause = errClosed
 	}
 	cause = timed(cause)

@@ -16,7 +16,8 @@ p11-kit                   p11-kit and trust, its command line tools
 p11-kit-modules           the reference proxy and client modules
 softhsm2                  a complete PKCS#11 module with keys in files
 opensc                    pkcs11-tool, a foreign consumer of modules
-openssh-client            ssh-keygen and ssh-agent, which are consumers of the proxy
+openssh-client            ssh-keygen and ssh-agent, which are consumers of the proxy; ssh, for tokens on other machines
+libwrap0                  for the program of openssh-server, see below
 libnss3-tools             modutil and certutil, consumers on NSS
 openssl                   a consumer with its PKCS#11 engine
 libengine-pkcs11-openssl  that engine
@@ -43,8 +44,9 @@ debootstrap               makes the small system that the package is installed i
 util-linux                unshare and mount, for programs that are to see another system; as an ordinary user too
 '
 
-# These are unpacked into build/unpacked and not installed: to install sssd changes who may log in to this machine.
-unpacked='sssd-common'
+# These are unpacked into build/unpacked and not installed: to install sssd changes who may log in to this machine, and to install
+# sshd has it listen.
+unpacked='sssd-common openssh-server'
 unpack=$(cd "$(dirname "$0")/.." && pwd)/build/unpacked
 
 missing=$(printf '%s\n' "$packages" | while read -r name why; do

@@ -97,26 +97,30 @@ func must(t testing.TB, m module.Module, call ck.Call) {
 	}
 }
 
+// referenceServer starts the reference's server of the token, and waits until it listens. It is the caller's to end.
+func (tok token) referenceServer(t testing.TB, socket string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("p11-kit", "server", "-f", "-n", socket, "--provider", softhsm(t), "pkcs11:token=token")
+	cmd.Env = append(os.Environ(), append(assignments(tok.env), "XDG_RUNTIME_DIR="+tok.dir)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, err := readLine(out); err != nil || !strings.Contains(line, "P11_KIT_SERVER_ADDRESS=unix:path=") {
+		t.Fatalf("p11-kit server says %q, %v", line, err)
+	}
+	return cmd
+}
+
 // TestClientOfServer has our client use a token of the reference's listening server, kills the server meanwhile, and uses it
 // again.
 func TestClientOfServer(t *testing.T) {
 	token := newToken(t)
 	socket := filepath.Join(token.dir, "socket")
-	start := func() *exec.Cmd {
-		cmd := exec.Command("p11-kit", "server", "-f", "-n", socket, "--provider", softhsm(t), "pkcs11:token=token")
-		cmd.Env = append(os.Environ(), append(assignments(token.env), "XDG_RUNTIME_DIR="+token.dir)...)
-		out, err := cmd.StdoutPipe()
-		if err == nil {
-			err = cmd.Start()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if line, err := readLine(out); err != nil || !strings.Contains(line, "P11_KIT_SERVER_ADDRESS=unix:path=") {
-			t.Fatalf("p11-kit server says %q, %v", line, err)
-		}
-		return cmd
-	}
 	client := rpc.NewClient(rpc.Options{Dial: func(ctx context.Context) (rpc.Conn, error) {
 		var d net.Dialer
 		conn, err := d.DialContext(ctx, "unix", socket)
@@ -135,7 +139,7 @@ func TestClientOfServer(t *testing.T) {
 	must(t, client, &ck.FinalizeCall{})
 
 	for range 2 {
-		server := start()
+		server := token.referenceServer(t, socket)
 		must(t, client, &ck.InitializeCall{})
 		list.Slots.Buf = make([]ck.SlotID, 4)
 		must(t, client, list)

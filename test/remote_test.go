@@ -1,10 +1,6 @@
 package test
 
 import (
-	"crypto"
-	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"os"
@@ -66,14 +62,11 @@ func TestServeModule(t *testing.T) {
 		}
 	}
 	writeFile(t, filepath.Join(c.dir, "data"), "what is signed")
-	sign := slices.Concat([]string{"--sign", "--mechanism", "SHA256-RSA-PKCS", "--id", hex.EncodeToString([]byte("rsa")), "-i", "data", "-o", "rsa.sig"}, login)
+	sign := slices.Concat(signs, []string{"-i", "data", "-o", "rsa.sig"}, login)
 	if r := c.remote(t, ours, []string{"module", softhsm(t)}, sign...); r.code != 0 {
 		t.Fatalf("exit %d\n%s", r.code, r.stderr)
 	}
-	digest := sha256.Sum256([]byte("what is signed"))
-	if err := rsa.VerifyPKCS1v15(publicKey(t, "rsa").(*rsa.PublicKey), crypto.SHA256, digest[:], c.read(t, "rsa.sig")); err != nil {
-		t.Error(err)
-	}
+	c.signed(t, "rsa.sig", "what is signed")
 }
 
 // TestServeTokens compares the tokens that each library serves.

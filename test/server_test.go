@@ -1,10 +1,6 @@
 package test
 
 import (
-	"crypto"
-	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/hex"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/p11mux/p11mux/internal/testkit"
 )
 
 // p11mux is a run of the command line that make has built.
@@ -37,10 +34,17 @@ func (c consumer) shell(t testing.TB, text string) {
 	}
 }
 
-// server starts a server in the background, for the programs that the consumer runs from then on.
+// server starts a server in the background, for the programs that the consumer runs from then on. It keeps its standard error, which is a
+// file: to the end of a pipe, one would have to wait for it.
 func (c consumer) server(t testing.TB, args ...string) {
 	t.Helper()
-	c.shell(t, c.p11mux(t, append([]string{"server", "--sh"}, args...)...).mustRun(t).stdout)
+	run := c.p11mux(t, append([]string{"server", "--sh"}, args...)...)
+	run.path, run.args = "sh", append([]string{"-c", `exec "$0" "$@" 2>> server.log`, run.path}, run.args...)
+	r := run.run(t)
+	if r.code != 0 {
+		t.Fatalf("%s: exit %d\n%s", run, r.code, c.read(t, "server.log"))
+	}
+	c.shell(t, r.stdout)
 	t.Cleanup(func() {
 		pid, err := strconv.Atoi(c.env["P11_KIT_SERVER_PID"])
 		if err != nil {
@@ -51,14 +55,14 @@ func (c consumer) server(t testing.TB, args ...string) {
 	})
 }
 
-// gone waits until a process has ended.
+// gone waits until a process has ended. Who has adopted it may not have noticed yet.
 func gone(t testing.TB, pid int) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); syscall.Kill(pid, 0) == nil; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("process %d stays", pid)
-		}
-	}
+	testkit.Eventually(t, "process "+strconv.Itoa(pid)+" ends", func() bool {
+		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		_, state, _ := strings.Cut(string(stat), ") ")
+		return err != nil || strings.HasPrefix(state, "Z")
+	})
 }
 
 // TestServer has real programs use tokens by the system's client module and our server, and compares with the same module here.
@@ -81,11 +85,8 @@ func TestServer(t *testing.T) {
 			objects := c.run(t, "pkcs11-tool", append([]string{"--module", client, "--list-objects"}, login...)...)
 			sameLines(t, "objects", plain(raw), plain(objects))
 			writeFile(t, filepath.Join(c.dir, "data"), "what is signed")
-			c.tool(t, client, "--sign", "--mechanism", "SHA256-RSA-PKCS", "--id", hex.EncodeToString([]byte("rsa")), "-i", "data", "-o", "rsa.sig")
-			digest := sha256.Sum256([]byte("what is signed"))
-			if err := rsa.VerifyPKCS1v15(publicKey(t, "rsa").(*rsa.PublicKey), crypto.SHA256, digest[:], c.read(t, "rsa.sig")); err != nil {
-				t.Error(err)
-			}
+			c.tool(t, client, append(signs, "-i", "data", "-o", "rsa.sig")...)
+			c.signed(t, "rsa.sig", "what is signed")
 			tokens := c.run(t, "p11tool", "--provider", client, "--list-token-urls").stdout
 			if !strings.Contains(tokens, "token=token") {
 				t.Errorf("p11tool sees %q", tokens)
@@ -140,29 +141,30 @@ func TestServerLife(t *testing.T) {
 	}
 }
 
-// TestServerActivation has systemd's program listen, and start the server when somebody connects.
+// TestServerActivation has systemd's program listen, and start the server when somebody connects: a client of ours, or of the reference.
 func TestServerActivation(t *testing.T) {
-	c := newConsumer(t)
-	socket := filepath.Join(c.dir, "activated")
-	cmd := exec.Command("systemd-socket-activate", "--listen", socket, "-E", "SOFTHSM2_CONF="+c.env["SOFTHSM2_CONF"],
-		filepath.Join(buildDir(t), "bin", "p11mux"), "server", "--timeout", "1", softhsm(t))
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("%v: run scripts/install-test-deps.sh", err)
-	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		if _, err := os.Stat(socket); err == nil {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
-	c.env["P11_KIT_SERVER_ADDRESS"] = "unix:path=" + socket
-	out := c.run(t, "p11tool", "--provider", clientModule(t), "--list-token-urls").stdout
-	if !strings.Contains(out, "token=token") {
-		t.Errorf("p11tool sees %q", out)
-	}
-	if err := cmd.Wait(); err != nil { // nobody comes any more
-		t.Error(err)
+	for name, module := range map[string]string{"our client": client(t), "the reference's client": clientModule(t)} {
+		t.Run(name, func(t *testing.T) {
+			c := newConsumer(t)
+			socket := filepath.Join(c.dir, "activated")
+			cmd := exec.Command("systemd-socket-activate", "--listen", socket, "-E", "SOFTHSM2_CONF="+c.env["SOFTHSM2_CONF"],
+				filepath.Join(buildDir(t), "bin", "p11mux"), "server", "--timeout", "1", softhsm(t))
+			cmd.Stderr = os.Stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatalf("%v: run scripts/install-test-deps.sh", err)
+			}
+			testkit.Eventually(t, "systemd-socket-activate listens", func() bool {
+				_, err := os.Stat(socket)
+				return err == nil
+			})
+			c.env["P11_KIT_SERVER_ADDRESS"] = "unix:path=" + socket
+			contains(t, "p11tool", c.run(t, "p11tool", "--provider", module, "--list-token-urls").stdout, "token=token")
+			writeFile(t, filepath.Join(c.dir, "data"), "what is signed")
+			c.tool(t, module, append(signs, "--input-file", "data", "--output-file", "signature")...)
+			c.signed(t, "signature", "what is signed")
+			if err := cmd.Wait(); err != nil { // nobody comes any more
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -162,3 +162,15 @@ func TestSign(t *testing.T) {
 		t.Errorf("RSA signatures differ:\n%s\n%s", rsaOf[ours], rsaOf[reference])
 	}
 }
+
+// signs has pkcs11-tool sign with the token's RSA key.
+var signs = []string{"--sign", "--mechanism", "SHA256-RSA-PKCS", "--id", hex.EncodeToString([]byte("rsa"))}
+
+// signed fails the test unless a file has the RSA key's signature of a text.
+func (tok token) signed(t testing.TB, name, text string) {
+	t.Helper()
+	digest := sha256.Sum256([]byte(text))
+	if err := rsa.VerifyPKCS1v15(publicKey(t, "rsa").(*rsa.PublicKey), stdcrypto.SHA256, digest[:], tok.read(t, name)); err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+}

@@ -107,7 +107,7 @@ func (l *look) judge(m *conf.Module, path string, p *probed) Finding {
 	case stepLoad:
 		return Finding{Status: Error, Text: "cannot be loaded: " + p.Text + l.named(m), Fix: loadFix(p.Text)}
 	case stepInitialize:
-		return Finding{Status: Error, Text: path + " does not initialize: " + p.Text, Fix: initializeFix(p.RV)}
+		return Finding{Status: Error, Text: path + " does not initialize: " + p.Text, Fix: initializeFix(path, p)}
 	case stepUse:
 		return Finding{Status: Error, Text: path + " does not work: " + p.Text, Fix: "see the module's own documentation and log"}
 	}
@@ -149,8 +149,14 @@ func loadFix(text string) string {
 	return "install the module's package again"
 }
 
-func initializeFix(rv string) string {
-	switch rv {
+func initializeFix(path string, p *probed) string {
+	if strings.HasPrefix(path, "|") && p.RV == ck.CKR_DEVICE_ERROR.String() {
+		if strings.Contains(p.Text, "where the protocol should begin") {
+			return "have the command print nothing before; if it is ssh, see what the start-up files of the shell at the other end print"
+		}
+		return "run the command by itself: it should wait and print nothing, and what it prints is the reason"
+	}
+	switch p.RV {
 	case ck.CKR_GENERAL_ERROR.String(), ck.CKR_FUNCTION_FAILED.String():
 		return "see whether the module finds its own configuration and may read it, and whether its daemon runs"
 	case ck.CKR_ARGUMENTS_BAD.String():
