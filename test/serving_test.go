@@ -158,10 +158,14 @@ type belongings struct {
 	memory                        int // of the processes' own, in KiB
 }
 
-// belongings counts what the server has once it has no clients, and so many workers that wait for one.
+// settled is how often in a row the server has to be found with the same descriptors.
+const settled = 20
+
+// belongings counts what the server has once it has so many workers and no longer opens or closes anything, or now if warm is negative.
 func (s *serving) belongings(warm int) (b belongings) {
 	s.Helper()
 	meanwhile := ""
+	same, last := 0, 0
 	waitFor(s, &meanwhile, func() bool {
 		all := s.workers()
 		fds, err := os.ReadDir("/proc/" + strconv.Itoa(s.pid()) + "/fd")
@@ -173,7 +177,11 @@ func (s *serving) belongings(warm int) (b belongings) {
 			b.memory += s.number(pid, "smaps_rollup", "Anonymous:")
 		}
 		meanwhile = "there are " + strconv.Itoa(len(all)) + " workers"
-		return len(all) == warm
+		if same++; len(all) != warm || b.descriptors != last {
+			same = 0
+		}
+		last = b.descriptors
+		return warm < 0 || same == settled
 	})
 	return b
 }
