@@ -41,7 +41,11 @@ type buffered struct {
 	r     io.Reader
 	wait  func(rest bool) // told before r is read; may be nil
 	begun bool            // what is read next is the rest of something
+	next  bool            // it is the rest of something of which wait has not been told yet
 }
+
+// message says that what is read next is the beginning of a message, which may have been read before with the end of the one before it.
+func (b *buffered) message() { b.begun, b.next = false, true }
 
 // Read implements io.Reader.
 func (b *buffered) Read(p []byte) (int, error) {
@@ -52,6 +56,10 @@ func (b *buffered) Read(p []byte) (int, error) {
 
 func (b *buffered) more(p []byte) (int, error) {
 	if b.wait != nil {
+		if b.next && b.begun {
+			b.wait(false)
+		}
+		b.next = false
 		b.wait(b.begun)
 	}
 	return b.r.Read(p)

@@ -29,7 +29,8 @@ type ServerOptions struct {
 	// MaxSessions is how many sessions the client may have open; 0 for as many as the module has. One more is CKR_SESSION_COUNT.
 	MaxSessions int
 	// Wait is told each time before in is read, from one goroutine at a time: whether what is to come is the rest of
-	// something that has begun, a message or the greeting. It may be nil.
+	// something that has begun, a message or the greeting. Where a message has begun in what was read before, it is told first
+	// that there is none, and then of the rest. It may be nil.
 	Wait func(rest bool)
 	// Pause waits for a while, by any means. With it a call that was quick the last time is done by who has read it before anybody reads on,
 	// which spares a change of threads; it is called from a goroutine that notices when such a call takes long. Without it
@@ -226,7 +227,7 @@ func (s *server) next(ctx context.Context) *job {
 
 // read reads a call, once there is room for it among those that are under way.
 func (s *server) read() (*job, error) {
-	s.in.begun = false
+	s.in.message()
 	h, err := readHeader(s.in)
 	if err == nil && h.message > s.options.MaxMessage {
 		err = errLongMessage

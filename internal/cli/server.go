@@ -315,8 +315,11 @@ func (s *serving) goOn(peers server.Peers) error {
 
 // serve serves until it is to end.
 func (s *serving) serve(l *server.Listener, peers server.Peers, ready func()) error {
+	server.Speak()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	say, silence := s.speaker()
+	defer silence()
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
@@ -337,8 +340,8 @@ func (s *serving) serve(l *server.Listener, peers server.Peers, ready func()) er
 		Service: s.service, Peers: peers, Command: []string{self, "p11mux", "server", "worker"}, Sandbox: confined,
 		Warm: int(min(s.warm, s.clients)), Clients: int(min(s.clients, 1<<20)),
 		Unused: time.Duration(s.timeout) * time.Second, Drain: s.drain,
-		Say:     s.sayer(!s.quiet),
-		Verbose: s.sayer(s.verbose),
+		Say:     func(format string, args ...any) { say(!s.quiet, format, args...) },
+		Verbose: func(format string, args ...any) { say(s.verbose, format, args...) },
 		Ready: func() {
 			server.Notify("READY=1")
 			ready()
@@ -378,11 +381,37 @@ func (s *serving) confined() (*sandbox.Rules, error) {
 	return &rules, nil
 }
 
-// sayer gives who tells the user something, or nothing.
-func (s *serving) sayer(aloud bool) func(format string, args ...any) {
-	return func(format string, args ...any) {
-		if aloud {
-			fmt.Fprintf(s.cmd.ErrOrStderr(), "%s: %s\n", s.cmd.CommandPath(), fmt.Sprintf(format, args...))
+// How many messages wait where the standard error takes none, and how long the last ones do.
+const (
+	maxSaid  = 64
+	lastWord = time.Second
+)
+
+// speaker gives who tells the user something, if it is to be said aloud, and what ends that. It does not wait for who reads: what is too
+// much is left out, and the server goes on.
+func (s *serving) speaker() (say func(aloud bool, format string, args ...any), silence func()) {
+	lines := make(chan string, maxSaid)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for line := range lines {
+			fmt.Fprint(s.cmd.ErrOrStderr(), line)
+		}
+	}()
+	say = func(aloud bool, format string, args ...any) {
+		if !aloud {
+			return
+		}
+		select {
+		case lines <- fmt.Sprintf("%s: %s\n", s.cmd.CommandPath(), fmt.Sprintf(format, args...)):
+		default:
+		}
+	}
+	return say, func() {
+		close(lines)
+		select {
+		case <-ended:
+		case <-time.After(lastWord):
 		}
 	}
 }
@@ -415,8 +444,8 @@ func (s *serving) end() error {
 	if err != nil || pid <= 1 {
 		return fmt.Errorf("%s is %q, which is no process", variable, text)
 	}
-	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
-		return fmt.Errorf("process %d: %w", pid, err)
+	if err := signalServer(pid); err != nil {
+		return hinted(fmt.Errorf("%s: process %d: %w", variable, pid, err), "unset %s and P11_KIT_SERVER_ADDRESS: they are out of date", variable)
 	}
 	unset := "unset"
 	if s.csh {
@@ -426,4 +455,29 @@ func (s *serving) end() error {
 		fmt.Fprintf(s.cmd.OutOrStdout(), "%s %s;\n", unset, name)
 	}
 	return nil
+}
+
+// errNoServer is a process that has got the number of a server which is gone.
+var errNoServer = errors.New("it is no server")
+
+// signalServer asks a process to end that is a server, ours or p11-kit's.
+func signalServer(pid int) error {
+	process, err := os.FindProcess(pid) // by a descriptor: from here on it stays the same one
+	if err != nil {
+		return err
+	}
+	defer process.Release()
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err == nil && len(line) > 0 && !isServer(strings.Split(string(line), "\x00")) {
+		return errNoServer
+	}
+	if err = process.Signal(syscall.SIGTERM); errors.Is(err, os.ErrProcessDone) {
+		err = syscall.ESRCH
+	}
+	return err
+}
+
+// isServer tells whether a command line is that of a server.
+func isServer(words []string) bool {
+	return strings.HasSuffix(filepath.Base(words[0]), "server") || len(words) > 1 && words[1] == "server"
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,22 +56,25 @@ func inode(path string) uint64 {
 	return stat.Ino
 }
 
-// accept waits for a client and gives his connection. The error is os.ErrClosed when the listener is.
-func (l *Listener) accept() (int, error) {
+// accept waits for a client and gives his connection, which does not block. The error is os.ErrClosed when the listener is.
+func (l *Listener) accept() (*os.File, error) {
 	raw, err := l.file.SyscallConn()
 	if err != nil {
-		return -1, err
+		return nil, err
 	}
 	var fd int
 	var failed error
 	err = raw.Read(func(listening uintptr) bool {
-		fd, _, failed = unix.Accept4(int(listening), unix.SOCK_CLOEXEC)
+		fd, _, failed = unix.Accept4(int(listening), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
 		return failed != unix.EAGAIN && failed != unix.EINTR
 	})
 	if err != nil {
-		return -1, os.ErrClosed // the one reason for which it does not wait
+		return nil, os.ErrClosed // the one reason for which it does not wait
 	}
-	return fd, failed
+	if failed != nil {
+		return nil, failed
+	}
+	return os.NewFile(uintptr(fd), "client"), nil
 }
 
 // Listen makes a socket at a name: a path, unix:path=PATH, or vsock:[cid=N;]port=N. A file of a socket that nobody listens to any more is
@@ -91,6 +95,7 @@ func Listen(name string, user, group int) (*Listener, error) {
 	if len(path) > maxPath {
 		return nil, fmt.Errorf("%s: the path of a socket can have %d octets", path, maxPath)
 	}
+	defer lockDirectory(filepath.Dir(path))()
 	if err := makeRoom(path); err != nil {
 		return nil, err
 	}
@@ -125,6 +130,25 @@ func Listen(name string, user, group int) (*Listener, error) {
 	return l, nil
 }
 
+// lockTime is how long others are waited for who make sockets in the same directory.
+const lockTime = 5 * time.Second
+
+// lockDirectory keeps other servers from making sockets in a directory until what it gives is called: of two that find a dead
+// socket at one path, the slower one would remove what the faster one has made. Nothing is left of the lock when a process
+// ends. Where it cannot be had, the directory is in strange hands, and it is done without.
+func lockDirectory(dir string) (unlock func()) {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return func() {}
+	}
+	for end := time.Now().Add(lockTime); ; time.Sleep(5 * time.Millisecond) {
+		err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+		if err != nil && err != unix.EWOULDBLOCK && err != unix.EINTR || err == nil || time.Now().After(end) {
+			return func() { _ = unix.Close(fd) } // and with it the lock
+		}
+	}
+}
+
 // makeRoom removes the file of a socket that nobody listens to.
 func makeRoom(path string) error {
 	info, err := os.Lstat(path)
@@ -142,10 +166,14 @@ func makeRoom(path string) error {
 		return err
 	}
 	defer unix.Close(fd)
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); !errors.Is(err, unix.ECONNREFUSED) {
+	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err {
+	case unix.ECONNREFUSED:
+		return os.Remove(path)
+	case nil, unix.EAGAIN, unix.EINPROGRESS:
 		return fmt.Errorf("%s: another server listens there", path)
+	default:
+		return fmt.Errorf("%s is somebody's socket: %w", path, err)
 	}
-	return os.Remove(path)
 }
 
 // listenVsock makes a socket of virtual machines.

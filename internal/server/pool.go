@@ -92,7 +92,10 @@ func (p *pool) spawn() (*worker, error) {
 	}
 	defer null.Close()
 	w := &worker{socket: fds[0], ended: make(chan struct{})}
-	attr := &os.ProcAttr{Files: []*os.File{null, os.Stderr, os.Stderr, theirs}, Env: environment()}
+	life := -1
+	attr := &os.ProcAttr{
+		Files: []*os.File{null, os.Stderr, os.Stderr, theirs}, Env: environment(), Sys: &syscall.SysProcAttr{PidFD: &life},
+	}
 	begin := func() (err error) {
 		w.process, err = os.StartProcess(p.command[0], p.command[1:], attr)
 		return err
@@ -107,6 +110,7 @@ func (p *pool) spawn() (*worker, error) {
 		return nil, fmt.Errorf("couldn't start a worker: %w", err)
 	}
 	p.group.Go(func() {
+		awaitEnd(life)
 		w.state, _ = w.process.Wait() // nobody else waits for it
 		close(w.ended)
 	})
@@ -171,19 +175,6 @@ func (p *pool) keep(ctx context.Context, first *worker) {
 	if w != nil {
 		w.leave()
 	}
-}
-
-// back takes a worker back that has not been given a client.
-func (p *pool) back(ctx context.Context, w *worker) {
-	p.group.Go(func() {
-		select {
-		case p.ready <- w:
-		case <-w.ended:
-			w.leave()
-		case <-ctx.Done():
-			w.leave()
-		}
-	})
 }
 
 // newPool makes a pool without workers.

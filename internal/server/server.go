@@ -49,6 +49,7 @@ type server struct {
 // new clients, waits for those that are there as long as it may, and gives nil. A second message from hurry has it not wait. An error says
 // that it could not begin: the module cannot be loaded.
 func Serve(ctx context.Context, l *Listener, o Options, hurry <-chan struct{}) error {
+	reserveThreads()
 	p, err := newPool(&o)
 	if err != nil {
 		return errors.Join(err, l.Close())
@@ -120,7 +121,7 @@ func (s *server) clients() int {
 func (s *server) accept(ctx context.Context) {
 	pause := time.Millisecond
 	for {
-		fd, err := s.listener.accept()
+		c, err := s.listener.accept()
 		if errors.Is(err, os.ErrClosed) {
 			return
 		}
@@ -144,21 +145,17 @@ func (s *server) accept(ctx context.Context) {
 		s.mu.Unlock()
 		if full {
 			s.o.Say("a client is turned away: %d are connected already", max(s.o.Clients, 1))
-			_ = syscall.Close(fd)
+			_ = c.Close()
 			continue
 		}
-		s.pool.group.Go(func() { s.welcome(ctx, fd) })
+		s.pool.group.Go(func() { s.welcome(ctx, c) })
 	}
 }
 
-// welcome gives a client a worker, and waits until it has ended.
-func (s *server) welcome(ctx context.Context, fd int) {
-	who, err := s.o.Peers.admit(fd)
-	var w *worker
-	if err == nil {
-		w, err = s.worker(ctx, fd)
-	}
-	_ = syscall.Close(fd)
+// welcome gives a client a worker, and waits until it has ended. Who says nothing gets none.
+func (s *server) welcome(ctx context.Context, c *os.File) {
+	who, w, err := s.receive(ctx, c)
+	_ = c.Close()
 	s.mu.Lock()
 	s.coming--
 	if err == nil {
@@ -191,33 +188,75 @@ func (s *server) attend(w *worker, who string) {
 	w.leave()
 }
 
-var errGone = errors.New("the client is gone already")
-
-// isGone tells whether a client has gone without a word.
-func isGone(fd int) bool {
-	n, _, err := syscall.Recvfrom(fd, make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	return n == 0 && err == nil
+// receive looks who a client is, waits until he says something, and gives him a worker.
+func (s *server) receive(ctx context.Context, c *os.File) (who string, w *worker, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return "", nil, err
+	}
+	control := func(do func(fd int) error) error {
+		var failed error
+		return errors.Join(raw.Control(func(fd uintptr) { failed = do(int(fd)) }), failed)
+	}
+	err = control(func(fd int) (err error) {
+		who, err = s.o.Peers.admit(fd)
+		return err
+	})
+	if err == nil {
+		err = s.greeted(ctx, c, raw)
+	}
+	if err == nil {
+		w, err = s.worker(ctx, func(w *worker) error { return control(w.give) })
+	}
+	return who, w, err
 }
 
-// worker gives a connection to a worker.
-func (s *server) worker(ctx context.Context, fd int) (*worker, error) {
+var (
+	errGone   = errors.New("the client is gone already")
+	errEnding = errors.New("the server is about to end")
+)
+
+// greeted waits until a client says something, which stays to be read. It needs no thread and no process, so those who come
+// and go, or come and are silent, cost neither.
+func (s *server) greeted(ctx context.Context, c *os.File, raw syscall.RawConn) error {
+	if s.o.Service.Stall > 0 {
+		if err := c.SetReadDeadline(time.Now().Add(s.o.Service.Stall)); err != nil {
+			return err
+		}
+	}
+	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })() // fails where it is closed
+	var n int
+	var failed error
+	err := raw.Read(func(fd uintptr) bool {
+		n, _, failed = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK)
+		return failed != syscall.EAGAIN && failed != syscall.EINTR
+	})
+	switch {
+	case ctx.Err() != nil:
+		return errEnding
+	case err != nil:
+		return errors.New("it says nothing")
+	case n == 0 || failed != nil:
+		return errGone
+	}
+	return nil
+}
+
+// worker takes a worker that can be given a client.
+func (s *server) worker(ctx context.Context, give func(w *worker) error) (*worker, error) {
 	timer := time.NewTimer(startTime)
 	defer timer.Stop()
 	for {
 		select {
 		case w := <-s.pool.ready:
-			if isGone(fd) {
-				s.pool.back(ctx, w)
-				return nil, errGone
-			}
-			if w.give(fd) == nil {
+			if give(w) == nil {
 				return w, nil
 			}
 			w.kill() // it has ended meanwhile
 		case <-timer.C:
 			return nil, errors.New("no worker gets ready")
 		case <-ctx.Done():
-			return nil, errors.New("the server is about to end")
+			return nil, errEnding
 		}
 	}
 }

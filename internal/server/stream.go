@@ -17,10 +17,13 @@ type connection struct {
 	calls gauge
 	end   func() // told when there is nothing more to read
 
-	rest     bool      // what is read next is the rest of something
-	deadline time.Time // for the rest; zero for none
+	rest     bool          // what is read next is the rest of something
+	left     time.Duration // so long may the rest be waited for still, where there is a limit
 	patience time.Duration
 }
+
+// maxWrite is how many octets are written at once: a client's time is looked at in between.
+const maxWrite = 64 << 10
 
 func newConnection(fd int, s *Service) (*connection, error) {
 	c := &connection{fd: fd, idle: s.Idle, stall: s.Stall}
@@ -44,10 +47,11 @@ func (c *connection) setTime(option int, d time.Duration) error {
 	return syscall.SetsockoptTimeval(c.fd, syscall.SOL_SOCKET, option, &t)
 }
 
-// wait is told before a read what is to come.
+// wait is told before a read what is to come. The time for the rest is what is spent in reading it: a client is not to blame for
+// that in which nobody reads.
 func (c *connection) wait(rest bool) {
-	if rest && !c.rest && c.stall > 0 {
-		c.deadline = time.Now().Add(c.stall)
+	if rest && !c.rest {
+		c.left = c.stall
 	}
 	c.rest = rest
 }
@@ -64,7 +68,15 @@ func (c *connection) Read(p []byte) (int, error) {
 			c.end()
 			return 0, err
 		}
+		timed := c.rest && c.stall > 0
+		var began time.Time
+		if timed {
+			began = time.Now()
+		}
 		n, err := syscall.Read(c.fd, p)
+		if timed {
+			c.left -= time.Since(began)
+		}
 		switch {
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
@@ -92,11 +104,8 @@ func (c *connection) Read(p []byte) (int, error) {
 func (c *connection) arm() error {
 	patience := c.idle
 	if c.rest {
-		patience = 0
-		if !c.deadline.IsZero() {
-			if patience = time.Until(c.deadline); patience <= 0 {
-				return errSlow
-			}
+		if patience = c.left; c.stall > 0 && patience <= 0 {
+			return errSlow
 		}
 	}
 	if patience == c.patience {
@@ -114,7 +123,7 @@ func (c *connection) Write(p []byte) (int, error) {
 	}
 	done := 0
 	for done < len(p) {
-		n, err := syscall.Write(c.fd, p[done:]) // the runtime makes nothing of SIGPIPE
+		n, err := syscall.Write(c.fd, p[done:min(len(p), done+maxWrite)]) // the runtime makes nothing of SIGPIPE
 		n = max(n, 0)
 		switch {
 		case err == syscall.EINTR:

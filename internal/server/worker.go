@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"syscall"
 	"time"
 
@@ -38,12 +39,17 @@ const maxMessage = 128 << 10
 // Work is a worker: it serves one client and gives the exit status of its process. It is the whole life of a process that [Serve] has
 // started, and ends it early if it has to.
 func Work() int {
+	Speak()
 	if err := work(); err != nil {
 		say(err.Error())
 		return 1
 	}
 	return 0
 }
+
+// Speak has the process live on where nobody reads its standard output and error any more, which are pipes: Go's runtime would end it
+// by SIGPIPE. Programs that it starts get the signal as ever.
+func Speak() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // say tells people something.
 func say(text string) { fmt.Fprintln(os.Stderr, "p11mux server: "+text) }

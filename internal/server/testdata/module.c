@@ -1,7 +1,9 @@
 /*
  * A module that does what it is told, by the seeds of C_SeedRandom: it crashes,
- * waits for ever, or tries what a sandbox may forbid. C_GenerateRandom gives the
- * number of its process.
+ * waits for ever, or tries what a sandbox may forbid. C_Initialize does the same
+ * with what $OBEDIENT_INITIALIZE says, and when it is loaded it crashes if there
+ * is a file $OBEDIENT_LOAD. C_GenerateRandom gives the number of its process, or
+ * as many octets as are wanted.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -57,13 +59,8 @@ static CK_RV try(const char *path, int flags)
 	return CKR_OK;
 }
 
-static CK_RV seed_random(CK_SESSION_HANDLE session, CK_BYTE *seed, CK_ULONG len)
+static CK_RV obey(const char *text)
 {
-	char text[256];
-	if (len < 1 || len >= sizeof text)
-		return CKR_ARGUMENTS_BAD;
-	memcpy(text, seed, len);
-	text[len] = 0;
 	switch (text[0]) {
 	case 'c': /* crash */
 		abort();
@@ -81,12 +78,27 @@ static CK_RV seed_random(CK_SESSION_HANDLE session, CK_BYTE *seed, CK_ULONG len)
 	return CKR_ARGUMENTS_BAD;
 }
 
+static CK_RV seed_random(CK_SESSION_HANDLE session, CK_BYTE *seed, CK_ULONG len)
+{
+	char text[256];
+	if (len < 1 || len >= sizeof text)
+		return CKR_ARGUMENTS_BAD;
+	memcpy(text, seed, len);
+	text[len] = 0;
+	return obey(text);
+}
+
+static CK_RV initialize(void *args)
+{
+	const char *text = getenv("OBEDIENT_INITIALIZE");
+	return text ? obey(text) : CKR_OK;
+}
+
 static CK_RV generate_random(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG len)
 {
 	pid_t pid = getpid();
-	if (len != sizeof pid)
-		return CKR_ARGUMENTS_BAD;
-	memcpy(data, &pid, sizeof pid);
+	memset(data, 1, len);
+	memcpy(data, &pid, len < sizeof pid ? len : sizeof pid);
 	return CKR_OK;
 }
 
@@ -98,6 +110,7 @@ static CK_FUNCTION_LIST functions = {
 	P11_FUNCTIONS_2_40
 #undef P11_FUNCTION
 	.C_GetFunctionList = C_GetFunctionList,
+	.C_Initialize = initialize,
 	.C_GetSlotList = get_slot_list,
 	.C_OpenSession = open_session,
 	.C_WaitForSlotEvent = wait_for_slot_event,
@@ -107,6 +120,9 @@ static CK_FUNCTION_LIST functions = {
 
 __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
 {
+	const char *path = getenv("OBEDIENT_LOAD");
+	if (path && access(path, F_OK) == 0)
+		abort();
 	*list = &functions;
 	return CKR_OK;
 }
