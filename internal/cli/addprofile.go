@@ -11,6 +11,7 @@ import (
 func addProfileVerb() *verb {
 	return profileVerb(verb{
 		name:  "add-profile",
+		group: groupChange,
 		short: "Have a token say that it follows a profile",
 		long:  `Write a profile object on a token, for those who ask which profiles it follows.`,
 		kit:   kitUsage{short: "Add PKCS#11 profile to the token"},

@@ -9,6 +9,7 @@ import (
 func deleteProfileVerb() *verb {
 	return profileVerb(verb{
 		name:  "delete-profile",
+		group: groupChange,
 		short: "Have a token no longer say that it follows a profile",
 		long:  `Delete the profile objects of one profile. That there is none is no failure.`,
 		kit:   kitUsage{short: "Delete PKCS#11 profile from the token"},

@@ -21,7 +21,7 @@ const demoToken = "pkcs11/p11mux-softtoken.so"
 
 func demoVerb() *verb {
 	return &verb{
-		name:  "demo",
+		name: "demo", group: groupMore,
 		short: "Show what goes wrong without p11mux, and how it goes with it",
 		long: `Have two users of one module in one process, who know nothing of each other, first
 by themselves and then by p11mux. It is done on a token in memory that comes with
