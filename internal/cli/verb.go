@@ -104,9 +104,9 @@ func (v *verb) command() *cobra.Command {
 	} else if v.operand != "" {
 		use += " " + v.operand
 	}
-	// A shell offers no files where a URI belongs.
-	cmd := &cobra.Command{Use: use, Short: v.short, Long: v.long, Example: v.example, ValidArgsFunction: cobra.NoFileCompletions}
+	cmd := &cobra.Command{Use: use, Short: v.short, Long: v.long, Example: v.example}
 	j := newJob(v, false, cmd.Flags())
+	cmd.ValidArgsFunction = j.completeURI
 	for flag, values := range v.values {
 		if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // the option is not there: it is us who are wrong
