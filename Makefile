@@ -236,7 +236,7 @@ install: all
 # The version is that of the last entry.
 VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
 
-# A package of Debian, by debhelper, in $(BUILD).
+# Packages of Debian, by debhelper, in $(BUILD).
 .PHONY: deb
 deb: all
 	rm -rf $(BUILD)/deb
