@@ -210,7 +210,7 @@ define place
 	@rm $(BUILD)/placed
 endef
 
-# The bundled token is for demonstrations and stays where it was built.
+# The bundled token is for "p11mux demo". No configuration names it, so no program uses it.
 .PHONY: install
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/p11mux $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit
@@ -221,8 +221,8 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/libexec/p11mux
 	install -m 755 $(LIBEXEC)/enginecheck $(DESTDIR)$(PREFIX)/libexec/p11mux/enginecheck
 	install -d $(DESTDIR)$(LIBDIR)/pkcs11
-	install -m 755 $(LIB)/p11mux/client-engine.so $(DESTDIR)$(LIBDIR)/p11mux/client-engine.so
-	install -m 755 $(LIB)/pkcs11/p11-kit-client.so $(DESTDIR)$(LIBDIR)/pkcs11/p11-kit-client.so
+	install -m 755 $(LIB)/p11mux/client-engine.so $(LIB)/p11mux/softtoken-engine.so $(DESTDIR)$(LIBDIR)/p11mux/
+	install -m 755 $(LIB)/pkcs11/p11-kit-client.so $(LIB)/pkcs11/p11mux-softtoken.so $(DESTDIR)$(LIBDIR)/pkcs11/
 	install -m 755 $(BIN)/p11mux $(DESTDIR)$(PREFIX)/bin/p11mux
 	ln -sf p11mux $(DESTDIR)$(PREFIX)/bin/p11-kit
 	install -m 644 include/p11-kit/*.h $(DESTDIR)$(INCLUDEDIR)/p11-kit-1/p11-kit/
@@ -236,7 +236,7 @@ install: all
 # The version is that of the last entry.
 VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
 
-# A package of Debian, by debhelper, in $(BUILD).
+# Packages of Debian, by debhelper, in $(BUILD).
 .PHONY: deb
 deb: all
 	rm -rf $(BUILD)/deb

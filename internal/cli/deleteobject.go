@@ -13,7 +13,7 @@ import (
 func deleteObjectVerb() *verb {
 	var all bool
 	return &verb{
-		name: "delete-object", operand: "OBJECT-URI", uri: uri.ForObjectOnToken,
+		name: "delete-object", group: groupChange, operand: "OBJECT-URI", uri: uri.ForObjectOnToken,
 		short: "Delete an object of a token",
 		long: `Delete the object that a PKCS#11 URI names. If it names several, none is deleted
 without --all.`,
@@ -36,7 +36,7 @@ func deleteObjects(ctx context.Context, j *job, s *set, all bool) error {
 		j.login = true // what can be deleted shows, and can be deleted, after a login
 	}
 	if !all {
-		object, err := j.object(ctx, s, ", or --all to delete what it names")
+		object, err := j.object(ctx, s, "give the URI of one of them, or --all to delete what it names")
 		if err != nil {
 			return err
 		}

@@ -16,12 +16,12 @@ import (
 	"github.com/p11mux/p11mux/module"
 )
 
-// demoToken is the bundled token, beside the library where that was built.
+// demoToken is the bundled token, beside the library.
 const demoToken = "pkcs11/p11mux-softtoken.so"
 
 func demoVerb() *verb {
 	return &verb{
-		name:  "demo",
+		name: "demo", group: groupMore,
 		short: "Show what goes wrong without p11mux, and how it goes with it",
 		long: `Have two users of one module in one process, who know nothing of each other, first
 by themselves and then by p11mux. It is done on a token in memory that comes with
@@ -31,7 +31,7 @@ p11mux; nothing that is configured is used.`,
 		run: func(j *job) error {
 			path, err := demoPath()
 			if err != nil {
-				return hinted(err, "run p11mux where it was built, as build/bin/p11mux")
+				return hinted(err, "install p11mux again, or run it where it was built, as build/bin/p11mux")
 			}
 			return demo(context.Background(), j.out, path)
 		},
@@ -49,7 +49,7 @@ func demoPath() (string, error) {
 	}
 	path := filepath.Join(dir, demoToken)
 	if _, err := os.Stat(path); err != nil {
-		return "", errors.New("the token that is shown is not installed")
+		return "", fmt.Errorf("the token that is shown is not here: %w", err)
 	}
 	return path, nil
 }

@@ -24,7 +24,7 @@ func doctorVerb() *verb {
 	var program, probe string
 	var patience time.Duration
 	return &verb{
-		name:  "doctor",
+		name: "doctor", group: groupWhy,
 		short: "Find out why modules are not used as they should be",
 		long: `Read the configuration as a program does that uses the library, try each module in
 a process of its own, and look at the library, the proxy module, NSS databases

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
+	"fmt"
 
 	"github.com/p11mux/p11mux"
 	"github.com/p11mux/p11mux/ck"
@@ -12,7 +13,7 @@ import (
 
 func exportObjectVerb() *verb {
 	return &verb{
-		name: "export-object", operand: "OBJECT-URI", uri: uri.ForObjectOnToken,
+		name: "export-object", group: groupSee, operand: "OBJECT-URI", uri: uri.ForObjectOnToken,
 		short: "Print a certificate or a public key",
 		long: `Print the certificate or the public key that a PKCS#11 URI names, in PEM. A
 private key's URI is no good: name the public key that belongs to it.`,
@@ -22,7 +23,7 @@ private key's URI is no good: name the public key that belongs to it.`,
 		options: withProvider | withLogin,
 		run: func(j *job) error {
 			return j.with(func(ctx context.Context, s *set) error {
-				object, err := j.object(ctx, s, "")
+				object, err := j.object(ctx, s, "give the URI of one of them")
 				if err != nil {
 					return err
 				}
@@ -36,9 +37,9 @@ private key's URI is no good: name the public key that belongs to it.`,
 	}
 }
 
-// object gives the object that the URI names: the first one as p11-kit, and the only one as p11mux. If there are several, otherwise
-// says what can be done instead of naming one.
-func (j *job) object(ctx context.Context, s *set, otherwise string) (*p11mux.Object, error) {
+// object gives the object that the URI names: the first one as p11-kit, and the only one as p11mux. hint is what to do if there are
+// several.
+func (j *job) object(ctx context.Context, s *set, hint string) (*p11mux.Object, error) {
 	tokens, err := j.tokensToRead(ctx, s)
 	if err != nil {
 		return nil, err
@@ -54,7 +55,11 @@ func (j *job) object(ctx context.Context, s *set, otherwise string) (*p11mux.Obj
 	case len(found) == 0:
 		return nil, hinted(errors.New("no matching object"), "run 'p11mux list-objects' to see what there is; what is private shows with --login")
 	case len(found) > 1:
-		return nil, j.several("object", found[0].URI(), found[1].URI(), otherwise)
+		if found[0].URI() == found[1].URI() {
+			return nil, hinted(fmt.Errorf("there are several objects of this URI: %s", found[0].URI()),
+				"no URI tells them apart: 'p11mux delete-object --all' deletes all of them")
+		}
+		return nil, j.several("object", found[0].URI(), found[1].URI(), hint)
 	}
 	return found[0], nil
 }

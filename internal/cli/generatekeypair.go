@@ -27,7 +27,7 @@ type generation struct {
 func generateKeypairVerb() *verb {
 	g := new(generation)
 	return &verb{
-		name: "generate-keypair", operand: "TOKEN-URI", uri: uri.ForToken, some: true,
+		name: "generate-keypair", group: groupChange, operand: "TOKEN-URI", uri: uri.ForToken, some: true,
 		short: "Make a pair of keys on a token",
 		long: `Make a private key and its public key on the token that a PKCS#11 URI names, and
 print the URIs of both. Without --id the keys get a random one, by which they

@@ -34,24 +34,24 @@ var hints = []struct {
 	{ck.CKR_TEMPLATE_INCONSISTENT, "the token does not take such an object"},
 }
 
-// withHint says what to do about an error that does not say so itself.
-func withHint(err error) error {
-	if err == nil {
-		return nil
-	}
-	if _, ok := errors.AsType[*hintedError](err); ok {
-		return err
+// hintFor says what to do about an error of a command.
+func hintFor(err error, command string) string {
+	if h, ok := errors.AsType[*hintedError](err); ok {
+		return h.hint
 	}
 	if _, ok := errors.AsType[*usageError](err); ok {
-		return err
+		return "run '" + command + " --help' for how to use it"
 	}
 	for _, h := range hints {
 		if errors.Is(err, h.err) {
-			return hinted(err, "%s", h.hint)
+			return h.hint
 		}
 	}
-	if _, ok := errors.AsType[*fs.PathError](err); ok {
-		return hinted(err, "check the name of the file, and whether you may read it")
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		if e.Op == "write" {
+			return "see whether there is room where the output goes, and whether you may write there"
+		}
+		return "check the name of the file, and whether you may read it"
 	}
-	return hinted(err, "run 'p11mux doctor' to see whether modules and configuration are right")
+	return "run 'p11mux doctor' to see whether modules and configuration are right"
 }

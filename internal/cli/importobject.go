@@ -18,7 +18,7 @@ func importObjectVerb() *verb {
 	var file string
 	var names newNames
 	return &verb{
-		name: "import-object", operand: "TOKEN-URI", uri: uri.ForToken, some: true,
+		name: "import-object", group: groupChange, operand: "TOKEN-URI", uri: uri.ForToken, some: true,
 		short: "Write certificates and public keys to a token",
 		long: `Write the certificates and public keys of a PEM file to the token that a PKCS#11
 URI names. Private keys are not taken: make them on the token.`,

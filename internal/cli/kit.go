@@ -163,7 +163,8 @@ func (k *kit) run(v *verb, args []string, help bool) int {
 		return 0
 	}
 	if err == nil {
-		if err = j.operands(operands); errors.Is(err, errOperands) {
+		err = j.operands(operands)
+		if _, ok := errors.AsType[operandsError](err); ok {
 			usageOf(k.Out, v, fs)
 			return statusUsage
 		}
@@ -181,7 +182,7 @@ func (k *kit) failed(err error) int {
 	}
 	if !k.quiet {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			fmt.Fprintf(k.Err, "%s: %s\n", kitName, line)
+			fmt.Fprintf(k.Err, "%s: %s\n", kitName, plain(line))
 		}
 	}
 	if _, ok := errors.AsType[*usageError](err); ok {

@@ -13,7 +13,7 @@ import (
 
 func listMechanismsVerb() *verb {
 	return &verb{
-		name: "list-mechanisms", operand: "TOKEN-URI", uri: uri.ForToken, some: true,
+		name: "list-mechanisms", group: groupSee, operand: "TOKEN-URI", uri: uri.ForToken, some: true,
 		short: "List what a token can do",
 		long: `List the mechanisms of the token that a PKCS#11 URI names, with what they are for
 and the sizes of keys that they take, in bits or octets as the mechanism has it.`,
@@ -65,6 +65,9 @@ func listMechanisms(ctx context.Context, j *job, s *set) error {
 	}
 	if !j.isKit {
 		slices.SortStableFunc(all, func(a, b mechanismInfo) int { return cmp.Compare(a.Name, b.Name) })
+	}
+	if len(types) == 0 {
+		j.tell("the token has no mechanisms")
 	}
 	switch {
 	case j.json:

@@ -11,7 +11,7 @@ import (
 
 func listModulesVerb() *verb {
 	return &verb{
-		name:  "list-modules",
+		name: "list-modules", group: groupSee,
 		short: "List modules and their tokens",
 		long: `List the modules that are configured for this program, with the tokens that are
 in them. 'p11mux doctor' says why a module is not among them.`,
@@ -28,6 +28,7 @@ in them. 'p11mux doctor' says why a module is not among them.`,
 func listModules(ctx context.Context, j *job, s *set) error {
 	all := []*moduleInfo{}
 	var failed []error
+	p := j.progress("asking modules")
 	for _, m := range s.all {
 		info, err := infoOfModule(ctx, m)
 		if err != nil {
@@ -38,6 +39,10 @@ func listModules(ctx context.Context, j *job, s *set) error {
 			j.tell("%v", err)
 		}
 		all = append(all, info)
+	}
+	p.done()
+	if len(s.all) == 0 {
+		j.tellNoModule()
 	}
 	return errors.Join(j.writeModules(all), errors.Join(failed...))
 }

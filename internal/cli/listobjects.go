@@ -17,7 +17,7 @@ import (
 func listObjectsVerb() *verb {
 	var how listing
 	return &verb{
-		name: "list-objects", operand: "OBJECT-URI", uri: uri.ForObjectOnToken, some: true,
+		name: "list-objects", group: groupSee, operand: "OBJECT-URI", uri: uri.ForObjectOnToken, some: true,
 		short: "List objects of tokens",
 		long: `List the objects that a PKCS#11 URI names, or those of all tokens. What is private
 shows after a login only, with --login or a PIN. What only says how far
@@ -78,8 +78,8 @@ func listObjects(ctx context.Context, j *job, s *set, how listing) error {
 	if err != nil {
 		return err
 	}
-	if len(tokens) == 0 && j.named {
-		j.tell("no token matches the URI")
+	if len(tokens) == 0 {
+		j.tellNoToken(s)
 	}
 	hides, hidden := how.hides(j), 0
 	p := j.progress("reading objects") // only now: a PIN may have been asked for on the same terminal
@@ -101,10 +101,25 @@ func listObjects(ctx context.Context, j *job, s *set, how listing) error {
 	p.done()
 	if hidden > 0 {
 		j.tell("%s that say how far certificates are trusted are left out: --all lists them", plural(hidden, "object"))
-	} else if len(all) == 0 && len(tokens) > 0 && j.named && err == nil && len(errs) == 0 {
-		j.tell("no object matches the URI")
+	} else if len(all) == 0 && len(tokens) > 0 && err == nil && len(errs) == 0 {
+		j.tellNoObject(ctx, tokens)
 	}
 	return errors.Join(j.writeObjects(all, how.onlyURIs), err, errors.Join(errs...))
+}
+
+// tellNoObject says why a list of objects is empty.
+func (j *job) tellNoObject(ctx context.Context, tokens []*p11mux.Token) {
+	text := "there is no object"
+	if j.named {
+		text = "no object matches the URI"
+	}
+	if !j.loggedIn && slices.ContainsFunc(tokens, func(t *p11mux.Token) bool {
+		info, err := t.Info(ctx)
+		return err == nil && info.Flags&ck.CKF_LOGIN_REQUIRED != 0
+	}) {
+		text += "; what is private shows with --login"
+	}
+	j.tell("%s", text)
 }
 
 func (j *job) writeObjects(all []*objectInfo, onlyURIs bool) error {

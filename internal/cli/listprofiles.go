@@ -9,7 +9,7 @@ import (
 
 func listProfilesVerb() *verb {
 	return &verb{
-		name: "list-profiles", operand: "TOKEN-URI", uri: uri.ForToken, some: true,
+		name: "list-profiles", group: groupSee, operand: "TOKEN-URI", uri: uri.ForToken, some: true,
 		short: "List the profiles that a token follows",
 		long: `List the profiles of the standard that the token which a PKCS#11 URI names says it
 follows.`,
@@ -30,6 +30,9 @@ func listProfiles(ctx context.Context, j *job, s *set) error {
 	all, err := profiles(ctx, token)
 	if err != nil {
 		return j.fail("failed to list profiles", err)
+	}
+	if len(all) == 0 {
+		j.tell("the token says of no profile that it follows it")
 	}
 	switch {
 	case j.json:

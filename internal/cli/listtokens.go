@@ -12,7 +12,7 @@ import (
 func listTokensVerb() *verb {
 	var onlyURIs bool
 	return &verb{
-		name: "list-tokens", operand: "TOKEN-URI", uri: uri.ForToken, some: true,
+		name: "list-tokens", group: groupSee, operand: "TOKEN-URI", uri: uri.ForToken, some: true,
 		short: "List tokens",
 		long:  `List the tokens that a PKCS#11 URI names, or all.`,
 		example: `  p11mux list-tokens
@@ -30,6 +30,7 @@ func listTokensVerb() *verb {
 
 func listTokens(ctx context.Context, j *job, s *set, onlyURIs bool) error {
 	all := []*tokenInfo{}
+	p := j.progress("asking tokens")
 	for _, t := range j.tokens(ctx, s) {
 		info, err := infoOfToken(ctx, t)
 		if err != nil {
@@ -38,8 +39,9 @@ func listTokens(ctx context.Context, j *job, s *set, onlyURIs bool) error {
 		}
 		all = append(all, info)
 	}
-	if len(all) == 0 && j.named {
-		j.tell("no token matches the URI")
+	p.done()
+	if len(all) == 0 {
+		j.tellNoToken(s)
 	}
 	switch {
 	case j.json:
@@ -59,3 +61,17 @@ func listTokens(ctx context.Context, j *job, s *set, onlyURIs bool) error {
 	}
 	return t.write(j.out)
 }
+
+// tellNoToken says why a list of tokens, or of what is on them, is empty.
+func (j *job) tellNoToken(s *set) {
+	switch {
+	case len(s.all) == 0:
+		j.tellNoModule()
+	case j.named:
+		j.tell("no token matches the URI")
+	default:
+		j.tell("there is no token")
+	}
+}
+
+func (j *job) tellNoModule() { j.tell("no module is loaded: 'p11mux doctor' says what is configured") }

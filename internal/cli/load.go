@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/p11mux/p11mux"
 	"github.com/p11mux/p11mux/ck"
@@ -24,9 +25,14 @@ type set struct {
 // --verbose only.
 func (j *job) load() (*set, error) {
 	var opts []p11mux.Option
-	if j.verbose || !j.isKit && !j.quiet {
-		opts = append(opts, p11mux.WithLogger(slog.New(&teller{j: j})))
+	if teller := slog.New(&teller{j: j}); j.isKit {
+		if j.verbose {
+			opts = append(opts, p11mux.WithLogger(teller))
+		}
+	} else {
+		opts = append(opts, p11mux.WithLogger(teller), p11mux.WithCallLog(teller))
 	}
+	defer j.progress("loading modules").done()
 	if j.provider != "" {
 		m, err := p11mux.LoadModule(j.provider, opts...)
 		if err != nil {
@@ -90,7 +96,7 @@ func (j *job) only(s *set, found []*p11mux.Token, will func(*p11mux.Token) bool)
 	case len(found) == 0:
 		return nil, j.noToken(s)
 	case len(found) > 1 && !j.isKit:
-		return nil, j.several("token", found[0].URI(), found[1].URI(), "")
+		return nil, j.severalTokens("token", found[0], found[1])
 	}
 	return found[0], nil
 }
@@ -104,13 +110,33 @@ func (j *job) tokenToChange(ctx context.Context, s *set) (*p11mux.Token, error) 
 	})
 }
 
-// several says that there are two things where one was asked for. otherwise is what can be done instead of naming one.
-func (j *job) several(what, first, second, otherwise string) error {
+// severalTokens says that there are two tokens where one was asked for. what are they, in a word or two.
+func (j *job) severalTokens(what string, a, b *p11mux.Token) error {
+	first, second := apart(a, b)
+	return j.several(what, first, second, "give the URI of one of them")
+}
+
+// several says that there are two things where one was asked for.
+func (j *job) several(what, first, second, hint string) error {
 	words := "the URI names more than one"
 	if !j.named {
 		words = "there is more than one"
 	}
-	return hinted(fmt.Errorf("%s %s: %s and %s", words, what, first, second), "give the URI of one of them%s", otherwise)
+	return hinted(fmt.Errorf("%s %s: %s and %s", words, what, first, second), "%s", hint)
+}
+
+// apart gives URIs that tell two tokens apart. Two of a kind may say the same of themselves; then their slots or modules do.
+func apart(a, b *p11mux.Token) (first, second string) {
+	first, second = a.URI(), b.URI()
+	switch {
+	case first != second:
+		return first, second
+	case a.Slot().ID() != b.Slot().ID():
+		with := func(t *p11mux.Token) string { return fmt.Sprintf("%s;slot-id=%d", t.URI(), t.Slot().ID()) }
+		return with(a), with(b)
+	}
+	with := func(t *p11mux.Token) string { return t.URI() + "?module-name=" + t.Slot().Module().Name() }
+	return with(a), with(b)
 }
 
 func (j *job) noToken(s *set) error {
@@ -123,9 +149,14 @@ func (j *job) noToken(s *set) error {
 
 // tell says something that is no result: as p11mux unless it is to be quiet, as p11-kit only when it is to be verbose.
 func (j *job) tell(format string, args ...any) {
-	if j.isKit && j.verbose || !j.isKit && !j.quiet {
-		fmt.Fprintf(j.err, "%s: %s\n", j.program(), fmt.Sprintf(format, args...))
+	if j.isKit && !j.verbose || !j.isKit && j.quiet {
+		return
 	}
+	begin := ""
+	if j.working != nil && isTerminal(j.err) {
+		begin = clearLine
+	}
+	fmt.Fprintf(j.err, "%s%s: %s\n", begin, j.program(), plain(fmt.Sprintf(format, args...)))
 }
 
 func (j *job) program() string {
@@ -135,17 +166,35 @@ func (j *job) program() string {
 	return "p11mux"
 }
 
-// A teller tells what the loader has to say.
+// A teller tells what the loader has to say, and with --verbose which calls are made of modules.
 type teller struct {
 	slog.Handler // none: no other method is called
 	j            *job
 }
 
-// Enabled is true for whatever the loader says.
-func (t *teller) Enabled(context.Context, slog.Level) bool { return true }
+// Enabled is about calls, which are logged at level Debug; whatever else the loader says is told.
+func (t *teller) Enabled(_ context.Context, level slog.Level) bool {
+	return level > slog.LevelDebug || t.j.verbose
+}
 
-// Handle tells a message.
+// Handle tells a message or a call.
 func (t *teller) Handle(_ context.Context, r slog.Record) error {
-	t.j.tell("%s", plain(r.Message))
+	if r.Level > slog.LevelDebug {
+		t.j.tell("%s", r.Message)
+		return nil
+	}
+	said := map[string]slog.Value{}
+	r.Attrs(func(a slog.Attr) bool {
+		said[a.Key] = a.Value
+		return true
+	})
+	// A group is in brackets.
+	inner := func(key string) string {
+		if v := said[key]; v.Kind() == slog.KindGroup {
+			return strings.TrimSuffix(strings.TrimPrefix(v.String(), "["), "]")
+		}
+		return ""
+	}
+	t.j.tell("%s", strings.TrimSpace(fmt.Sprintf("%v: %s(%s) = %v %s", said["module"], r.Message, inner("arguments"), said["result"], inner("output"))))
 	return nil
 }

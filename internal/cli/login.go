@@ -54,22 +54,53 @@ func (j *job) loginAnyway(ctx context.Context, tokens []*p11mux.Token) error {
 	}
 	if known != nil && len(need) > 1 {
 		// Each wrong try counts.
-		return j.several("token that needs the PIN", need[0].URI(), need[1].URI(), "")
+		return j.severalTokens("token that needs the PIN", need[0].Token, need[1].Token)
 	}
 	for _, t := range need {
-		pin := known
-		switch {
-		case pin != nil:
-		case t.flags&ck.CKF_PROTECTED_AUTHENTICATION_PATH != 0:
-			j.tell("enter the PIN for %s on the token's own keypad", plain(t.Label()))
-		default:
-			pin = j.askPIN
+		pin, err := j.pinFor(t.Token, t.flags, known)
+		if err == nil {
+			err = t.Login(ctx, neverEmpty(pin))
 		}
-		if err := t.Login(ctx, neverEmpty(pin)); err != nil {
+		if err != nil {
 			return err
 		}
 	}
+	j.loggedIn = true
 	return nil
+}
+
+// pinFor gives what finds out the PIN of a token whose flags are given; nil if the token asks for it by itself. known needs nobody to
+// be asked, and may be nil.
+//
+// p11-kit does not look at how many tries are left.
+func (j *job) pinFor(t *p11mux.Token, flags ck.Flags, known p11mux.PIN) (p11mux.PIN, error) {
+	has := func(f ck.Flags) bool { return flags&f != 0 && !j.isKit }
+	switch {
+	case has(ck.CKF_USER_PIN_LOCKED):
+		return nil, hinted(fmt.Errorf("the PIN for %q is locked", t.Label()), "the security officer has to give the user a new PIN")
+	case known != nil && has(ck.CKF_USER_PIN_FINAL_TRY):
+		return nil, hinted(fmt.Errorf("one more wrong PIN locks %q, and nobody has typed this one: it was not tried", t.Label()),
+			"run the command on a terminal with --login and no other PIN, and type it")
+	case known != nil:
+		return known, nil
+	case flags&ck.CKF_PROTECTED_AUTHENTICATION_PATH != 0:
+		j.tell("enter the PIN for %s on the token's own keypad%s", t.Label(), triesLeft(flags))
+		return nil, nil
+	case j.isKit:
+		return j.askPIN(""), nil
+	}
+	return j.askPIN(triesLeft(flags)), nil
+}
+
+// triesLeft warns who types a PIN.
+func triesLeft(flags ck.Flags) string {
+	switch {
+	case flags&ck.CKF_USER_PIN_FINAL_TRY != 0:
+		return " (a wrong one locks it)"
+	case flags&ck.CKF_USER_PIN_COUNT_LOW != 0:
+		return " (the last one was wrong)"
+	}
+	return ""
 }
 
 // errEmptyPIN says why a PIN was not tried.
@@ -98,10 +129,12 @@ func (j *job) knownPIN() (p11mux.PIN, error) {
 	}
 	pin, err := p11mux.PINFromURI(j.uri)
 	switch {
-	case err != nil, pin != nil, j.isKit:
-		return pin, err
+	case err != nil:
+		return nil, hinted(err, "write it as pin-source=file:/path, or use --pin-file FILE")
+	case pin != nil, j.isKit:
+		return readable(pin), nil
 	case j.pinFile != "":
-		return p11mux.PINFile(j.pinFile), nil
+		return readable(p11mux.PINFile(j.pinFile)), nil
 	}
 	if value := os.Getenv(pinVariable); value != "" {
 		return p11mux.PINString(value), nil
@@ -109,18 +142,31 @@ func (j *job) knownPIN() (p11mux.PIN, error) {
 	return nil, nil
 }
 
-// askPIN asks the person at the terminal.
-func (j *job) askPIN(_ context.Context, t *p11mux.Token) ([]byte, error) {
-	prompt := "PIN for " + plain(t.Label()) + ": "
-	pin, err := promptTerminal(prompt)
-	if err != errNoTerminal {
-		return pin, err
+// readable says what to do if the file of a PIN is none.
+func readable(pin p11mux.PIN) p11mux.PIN {
+	return func(ctx context.Context, t *p11mux.Token) ([]byte, error) {
+		value, err := pin(ctx, t)
+		if err != nil {
+			err = hinted(err, "name a file that has nothing but the PIN in it, and that you may read")
+		}
+		return value, err
 	}
-	if j.isKit {
-		return promptPlain(prompt, j.in, j.err)
+}
+
+// askPIN asks the person at the terminal. note stands behind the token's name.
+func (j *job) askPIN(note string) p11mux.PIN {
+	return func(_ context.Context, t *p11mux.Token) ([]byte, error) {
+		prompt := "PIN for " + plain(t.Label()) + note + ": "
+		pin, err := promptTerminal(prompt)
+		if err != errNoTerminal {
+			return pin, err
+		}
+		if j.isKit {
+			return promptPlain(prompt, j.in, j.err)
+		}
+		return nil, hinted(fmt.Errorf("there is no PIN for %q, and no terminal to ask at", t.Label()),
+			"use --pin-file FILE, %s in the environment, or pin-source=file:/path in the URI", pinVariable)
 	}
-	return nil, hinted(fmt.Errorf("there is no PIN for %q, and no terminal to ask at", t.Label()),
-		"use --pin-file FILE, %s in the environment, or pin-source=file:/path in the URI", pinVariable)
 }
 
 // tokenToRead gives the token to read from, logged in to if that is asked for.

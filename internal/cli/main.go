@@ -44,15 +44,13 @@ func Main(args []string, stdio Stdio) int {
 	if e, ok := errors.AsType[exit](err); ok {
 		return int(e)
 	}
-	fmt.Fprintf(stdio.Err, "%s: %s\n", cmd.CommandPath(), strings.ReplaceAll(err.Error(), "\n", "; "))
 	status := statusFailure
-	if u, ok := errors.AsType[*usageError](err); ok {
+	if _, ok := errors.AsType[*usageError](err); ok {
 		status = statusUsage
-		err = &hintedError{u, fmt.Sprintf("run '%s --help' for how to use it", cmd.CommandPath())}
 	}
-	if h, ok := errors.AsType[*hintedError](err); ok {
-		fmt.Fprintf(stdio.Err, "hint: %s\n", h.hint)
-	}
+	// Names and texts of tokens, modules and files are in it: a terminal gets none of them as they are.
+	fmt.Fprintf(stdio.Err, "%s: %s\n", cmd.CommandPath(), plain(strings.ReplaceAll(err.Error(), "\n", "; ")))
+	fmt.Fprintf(stdio.Err, "hint: %s\n", plain(hintFor(err, cmd.CommandPath())))
 	return status
 }
 

@@ -68,7 +68,7 @@ Lists are tables, or JSON with --json. An error is two lines, what failed and wh
 		More: []manual.Note{
 			{Name: "PINS", Text: `A PIN is taken from the URI (pin-source=file:/path, or pin-value, which other users of the machine can see), from the file that
 --pin-file names, from P11MUX_PIN, from the token's own keypad, or from the terminal, which does not show it. It is for one token: if
-several want one, none is tried.`},
+several want one, none is tried. Nor is one that is not typed where one more wrong PIN would lock the token.`},
 			{Name: "CALLED AS P11-KIT", Text: `Under the name p11-kit the program takes the command lines of p11-kit and prints what scripts expect of that.`},
 		},
 		Status: []manual.Note{
@@ -78,8 +78,7 @@ several want one, none is tried.`},
 		},
 		Environment: []manual.Note{
 			{Name: pinVariable, Text: "The PIN, for commands that log in."},
-			{Name: "NO_COLOR", Text: "If it is not empty, nothing is printed in colour."},
-			{Name: "P11_KIT_DEBUG", Text: "If it is lib or all, what the library does is told on standard error."},
+			{Name: "NO_COLOR", Text: "If it is not empty, nothing is printed in colour on a terminal."},
 			{Name: "P11_KIT_NO_USER_CONFIG", Text: "If it is set, the configuration of the user does not count."},
 			{Name: "P11_SYSTEM_CONFIG_FILE, P11_SYSTEM_CONFIG_MODULES, P11_PACKAGE_CONFIG_MODULES, P11_USER_CONFIG_FILE, P11_USER_CONFIG_MODULES",
 				Text: "Other places of the files below, for trying something out."},

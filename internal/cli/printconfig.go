@@ -5,11 +5,12 @@ import (
 	"slices"
 
 	"github.com/p11mux/p11mux/conf"
+	"github.com/p11mux/p11mux/internal/doctor"
 )
 
 func printConfigVerb() *verb {
 	return &verb{
-		name:  "print-config",
+		name: "print-config", group: groupWhy,
 		short: "Print the configuration, and where it comes from",
 		long: `Print the merged configuration of all files, that of modules which are disabled
 too. Each line says which file and line it comes from. Values are printed as they
@@ -72,9 +73,15 @@ func printConfig(j *job) error {
 	case j.json:
 		err = writeJSON(j.out, info)
 	case j.isKit:
-		err = printLines(j.out, info.lines(), func(l configLine) string { return l.text })
+		clean := newKitText(j.out).clean
+		err = printLines(j.out, info.lines(), func(l configLine) string { return clean(l.text) })
 	default:
 		colours := coloursFor(j.out)
+		if o, ok := c.Global.Lookup("user-config"); ok {
+			if why := doctor.WhyNoUser(c, env); why != "" {
+				j.tell("user-config is %s, and not %s: %s", c.Mode, o.Value, why)
+			}
+		}
 		err = printLines(j.out, info.lines(), func(l configLine) string {
 			if l.origin == "" {
 				return colours.in(colours.heading, plain(l.text))

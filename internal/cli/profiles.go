@@ -10,6 +10,7 @@ import (
 
 	"github.com/p11mux/p11mux"
 	"github.com/p11mux/p11mux/ck"
+	"github.com/p11mux/p11mux/uri"
 )
 
 // A profileInfo is a profile that a token says it follows (PKCS#11 3.2 §4.13).
@@ -36,6 +37,33 @@ func profiles(ctx context.Context, t *p11mux.Token) ([]profileInfo, error) {
 		}
 	}
 	return all, nil
+}
+
+// profileVerb completes a command that changes whether a token says that it follows a profile. change gets the profile, and those that
+// the token has.
+func profileVerb(v verb, change func(ctx context.Context, j *job, s *p11mux.Session, id uint64, all []profileInfo) error) *verb {
+	var profile profileFlag
+	v.operand, v.uri, v.some = "TOKEN-URI", uri.ForToken, true
+	v.example = "  p11mux " + v.name + " --profile baseline-provider pkcs11:token=work"
+	v.kit.usage = v.name + " --profile=<...> [--login] [--provider=<...>] pkcs11:token=<...>"
+	v.options = withProvider | withLogin
+	v.flags = profile.register
+	v.values = map[string][]string{"profile": profileNicks()}
+	v.run = func(j *job) error {
+		if !profile.set {
+			return usage("no profile specified")
+		}
+		return j.with(func(ctx context.Context, s *set) error {
+			return j.change(ctx, s, func(token *p11mux.Token, session *p11mux.Session) error {
+				all, err := profiles(ctx, token)
+				if err != nil {
+					return j.fail("failed to list profiles", err)
+				}
+				return change(ctx, j, session, profile.id, all)
+			})
+		})
+	}
+	return &v
 }
 
 // profileFlag is the option that names a profile.
@@ -84,12 +112,4 @@ func profileNicks() []string {
 
 func (p *profileFlag) register(fs *pflag.FlagSet) {
 	fs.VarP(p, "profile", "p", "the profile: a name such as baseline-provider, or a number")
-}
-
-// given says whether there is one.
-func (p *profileFlag) given() error {
-	if !p.set {
-		return usage("no profile specified")
-	}
-	return nil
 }

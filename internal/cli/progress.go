@@ -6,8 +6,12 @@ import (
 	"time"
 )
 
+// clearLine is for a terminal: what is written next takes the place of the line.
+const clearLine = "\r\x1b[K"
+
 // A progress shows on a terminal that a long work goes on. It is nothing elsewhere, and for work that is over at once.
 type progress struct {
+	job      *job
 	count    atomic.Int64
 	end, out chan struct{}
 }
@@ -20,7 +24,8 @@ const (
 
 // progress begins to show a work, until done is called.
 func (j *job) progress(what string) *progress {
-	p := &progress{end: make(chan struct{}), out: make(chan struct{})}
+	p := &progress{job: j, end: make(chan struct{}), out: make(chan struct{})}
+	j.working = p
 	if j.isKit || j.quiet || !isTerminal(j.err) {
 		close(p.out)
 		return p
@@ -34,7 +39,7 @@ func (j *job) progress(what string) *progress {
 			select {
 			case <-p.end:
 				if shown {
-					fmt.Fprint(j.err, "\r\x1b[K")
+					fmt.Fprint(j.err, clearLine)
 				}
 				return
 			case <-timer.C:
@@ -57,4 +62,5 @@ func (p *progress) step() { p.count.Add(1) }
 func (p *progress) done() {
 	close(p.end)
 	<-p.out
+	p.job.working = nil
 }

@@ -30,7 +30,7 @@ Tokens are those of the provider, or of all configured modules. With ?write-prot
 			return remote(cmd.CommandPath(), provider, args, Stdio{cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()})
 		},
 	}
-	cmd.Flags().StringVarP(&provider, "provider", "p", "", "the module that has the tokens")
+	cmd.Flags().StringVarP(&provider, "provider", "p", "", "the `MODULE` that has the tokens")
 	return cmd
 }
 

@@ -82,7 +82,7 @@ it is.`,
 	f.DurationVar(&s.drain, "drain", 30*time.Second, "how long clients may stay when the server is to end")
 	f.UintVar(&s.warm, "warm", 2, "how many processes to keep ready for clients")
 	f.StringArrayVar(&s.read, "allow-read", nil, "the module may read `PATH`, and nothing that is not named but the system's own")
-	f.StringArrayVar(&s.write, "allow-write", nil, "the same for reading and writing")
+	f.StringArrayVar(&s.write, "allow-write", nil, "the same for reading and writing `PATH`")
 	f.BoolVar(&s.network, "allow-network", false, "the module may use TCP, where --allow-read or --allow-write is given")
 	f.BoolVar(&s.open, "no-sandbox", false, "do not confine the module")
 	f.BoolVar(&s.detached, "detached", false, "")

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -154,6 +155,33 @@ func TestPrompt(t *testing.T) {
 	}
 }
 
+// Who types the last PIN that a token lets be tried is told so.
+func TestPromptLastTry(t *testing.T) {
+	p := testPlace(t)
+	for flag, want := range map[string]string{
+		"CKF_USER_PIN_FINAL_TRY": "PIN for t (a wrong one locks it): ",
+		"CKF_USER_PIN_COUNT_LOW": "PIN for t (the last one was wrong): ",
+	} {
+		module, logins := filepath.Join(p.dir, flag+".so"), filepath.Join(p.dir, flag)
+		if err := compile("odd", module, "-DSLOTS=1", `-DLABEL="t"`, "-DFLAGS=CKF_LOGIN_REQUIRED|CKF_USER_PIN_INITIALIZED|"+flag); err != nil {
+			t.Fatal(err)
+		}
+		p.env = append(p.env, "LOGINS="+logins)
+		term := newTerminal(t)
+		cmd := p.start(t, term, nil, "p11mux", "list-objects", "--login", "--provider", module)
+		term.await(t, want)
+		if _, err := term.WriteString(testkit.UserPIN + "\r"); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err == nil {
+			t.Errorf("a wrong PIN is right\n%s", term.text())
+		}
+		if tried, err := os.ReadFile(logins); err != nil || string(tried) != testkit.UserPIN+"\n" {
+			t.Errorf("%v, tried %q", err, tried)
+		}
+	}
+}
+
 // Who is asked may give up, and a signal may end the program: the terminal is as it was.
 func TestPromptEnds(t *testing.T) {
 	p := testPlace(t)
@@ -212,6 +240,46 @@ func TestColours(t *testing.T) {
 			t.Errorf("%v has colours: %q", c.plain, term.text())
 		}
 	}
+}
+
+// What is said while a work goes on has a line of its own.
+func TestTellDuringProgress(t *testing.T) {
+	term := newTerminal(t)
+	j := &job{err: term.tty}
+	p := j.progress("loading modules")
+	term.await(t, "loading modules (")
+	j.tell("a %s", "message\x1b")
+	p.done()
+	term.await(t, clearLine+`p11mux: a message\x1b`+"\r\n")
+}
+
+// A module that keeps others waiting is seen to do so.
+func TestSlowModule(t *testing.T) {
+	p := testPlace(t)
+	module := filepath.Join(p.dir, "hang.so")
+	if err := compile("bad", module, "-DHANG"); err != nil {
+		t.Fatal(err)
+	}
+	term := newTerminal(t)
+	cmd := p.start(t, term, nil, "p11mux", "list-tokens", "--provider", module)
+	term.await(t, "loading modules (")
+	if _, err := term.WriteString("\x03"); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Errorf("it ends by itself\n%s", term.text())
+	}
+}
+
+// A client of the remote command is no terminal.
+func TestRemoteOnTerminal(t *testing.T) {
+	p := testPlace(t)
+	term := newTerminal(t)
+	cmd := p.start(t, term, nil, "p11mux", "remote", p.module)
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != statusUsage {
+		t.Errorf("%v\n%s", err, term.text())
+	}
+	term.await(t, "hint: put 'remote: |p11mux remote "+p.module+"' into")
 }
 
 // Long work is seen to go on, and leaves nothing behind.

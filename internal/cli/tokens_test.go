@@ -266,12 +266,16 @@ func fieldsOf(typ reflect.Type) func(func(field) bool) {
 
 // buildModule compiles a module of testdata: module NAME FILE [FLAG...].
 func buildModule(ts *testscript.TestScript, _ bool, args []string) {
-	source, err := filepath.Abs(filepath.Join(sourceDir, "testdata", args[0]+".c"))
-	ts.Check(err)
-	flags := append([]string{"-shared", "-fPIC", "-I", filepath.Join(sourceDir, "../../include"), "-o", ts.MkAbs(args[1]), source}, args[2:]...)
-	if msg, err := exec.Command("gcc", flags...).CombinedOutput(); err != nil {
-		ts.Fatalf("gcc: %v\n%s", err, msg)
+	ts.Check(compile(args[0], ts.MkAbs(args[1]), args[2:]...))
+}
+
+// compile makes the file out of a module of testdata.
+func compile(name, out string, flags ...string) error {
+	args := []string{"-shared", "-fPIC", "-I", filepath.Join(sourceDir, "../../include"), "-o", out, filepath.Join(sourceDir, "testdata", name+".c")}
+	if msg, err := exec.Command("gcc", append(args, flags...)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("gcc: %w\n%s", err, msg)
 	}
+	return nil
 }
 
 // sourceDir is where this package is: scripts run elsewhere.

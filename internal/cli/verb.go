@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -14,6 +15,7 @@ import (
 // [cobra], its output is for people and errors come with a hint; as p11-kit all of it is as scripts know it.
 type verb struct {
 	name    string
+	group   string   // of the help
 	operand string   // what a usage line has behind the options; empty if there is nothing
 	uri     uri.Type // what the operand, a PKCS#11 URI, is for; zero if there is none
 	some    bool     // as p11mux, the URI may be left out if the job is about all tokens there are, or about the only one
@@ -46,9 +48,11 @@ type job struct {
 	uri      *uri.URI // of the operand, or one that matches everything
 	named    bool     // there is an operand
 
+	working        *progress // what is shown on the terminal; nil for nothing
 	verbose, quiet bool
 	provider       string
 	login          bool
+	loggedIn       bool // it was asked for, and done where it is needed
 	pinFile        string
 	json           bool
 }
@@ -71,8 +75,12 @@ func newJob(v *verb, isKit bool, fs *pflag.FlagSet) *job {
 		fs.BoolVar(&j.json, "json", false, "print JSON")
 		own(fs, "json")
 	}
-	fs.BoolVarP(&j.verbose, "verbose", "v", false, "show verbose debug output")
-	fs.BoolVarP(&j.quiet, "quiet", "q", false, "suppress command output")
+	verbose, quiet := ownVerbose, ownQuiet
+	if isKit {
+		verbose, quiet = "show verbose debug output", "suppress command output"
+	}
+	fs.BoolVarP(&j.verbose, "verbose", "v", false, verbose)
+	fs.BoolVarP(&j.quiet, "quiet", "q", false, quiet)
 	return j
 }
 
@@ -96,9 +104,9 @@ func (v *verb) command() *cobra.Command {
 	} else if v.operand != "" {
 		use += " " + v.operand
 	}
-	// A shell offers no files where a URI belongs.
-	cmd := &cobra.Command{Use: use, Short: v.short, Long: v.long, Example: v.example, ValidArgsFunction: cobra.NoFileCompletions}
+	cmd := &cobra.Command{Use: use, Short: v.short, Long: v.long, Example: v.example}
 	j := newJob(v, false, cmd.Flags())
+	cmd.ValidArgsFunction = j.completeURI
 	for flag, values := range v.values {
 		if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // the option is not there: it is us who are wrong
@@ -109,7 +117,7 @@ func (v *verb) command() *cobra.Command {
 		if err := j.operands(args); err != nil {
 			return err
 		}
-		return withHint(j.do())
+		return j.do()
 	}
 	return cmd
 }
@@ -122,8 +130,11 @@ func (j *job) do() error {
 	return j.verb.run(j)
 }
 
-// errOperands says that the arguments are not as many as they should be.
-var errOperands = errors.New("wrong number of arguments")
+// An operandsError says that the arguments are not as many as they should be.
+type operandsError string
+
+// Error says what is wrong with them.
+func (e operandsError) Error() string { return string(e) }
 
 // operands takes what stands behind the options.
 func (j *job) operands(args []string) error {
@@ -139,9 +150,9 @@ func (j *job) operands(args []string) error {
 	case len(args) == 0 && j.some && !j.isKit:
 		return nil
 	case len(args) == 0:
-		return &usageError{errors.Join(errOperands, errors.New("no URI is given"))}
+		return &usageError{operandsError("no URI is given")}
 	default:
-		return &usageError{errors.Join(errOperands, errors.New("more than one URI is given"))}
+		return &usageError{operandsError("more than one URI is given")}
 	}
 	// p11-kit takes a URI with attributes that are none of what it is for as one that matches nothing. The token of an object's URI is
 	// what somebody means who names that, so p11mux takes it.
@@ -168,7 +179,7 @@ func (j *job) fail(words string, err error) error {
 	switch {
 	case err == nil:
 		return errors.New(words)
-	case j.isKit:
+	case j.isKit && !strings.HasPrefix(err.Error(), words+": "):
 		return errors.New(words + ": " + err.Error())
 	}
 	return err

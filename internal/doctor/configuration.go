@@ -53,18 +53,27 @@ func (l *look) configuration() {
 	l.logging()
 }
 
-// modeOrigin says what the mode comes from. Root, and who does not want it, have no configuration of a user, whatever the files say.
+// modeOrigin says what the mode comes from.
 func (l *look) modeOrigin() string {
-	o, ok := l.config.Global.Lookup("user-config")
-	_, off := os.LookupEnv("P11_KIT_NO_USER_CONFIG")
-	switch {
-	case l.config.Mode != "none" || ok && o.Value == "none":
-	case off:
-		return ": the environment says so"
-	case l.env.UID == 0:
-		return ": this is root"
+	if why := WhyNoUser(l.config, l.env); why != "" {
+		return ": " + why
 	}
 	return l.origin(l.config.Global, "user-config")
+}
+
+// WhyNoUser says why the configuration of the user does not count, whatever the files say: of root it never does, nor of who wants none.
+// It is empty if the files have it so, or if it does count.
+func WhyNoUser(c *conf.Config, env conf.Env) string {
+	o, ok := c.Global.Lookup("user-config")
+	_, off := os.LookupEnv("P11_KIT_NO_USER_CONFIG")
+	switch {
+	case c.Mode != "none" || ok && o.Value == "none":
+	case off:
+		return "the environment says so"
+	case env.UID == 0:
+		return "this is root"
+	}
+	return ""
 }
 
 func fixOf(p conf.Problem) string {

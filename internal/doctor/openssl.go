@@ -26,6 +26,11 @@ func (l *look) openssl(ctx context.Context) {
 	}
 	file := opensslFile(ctx)
 	if file != "" {
+		if _, err := os.Stat(file); err != nil {
+			// Programs on OpenSSL put up with it, and have no providers and engines but the built-in ones.
+			l.add(Finding{Area: OpenSSL, Name: "configuration", Status: Note, Text: "the file is not there: " + err.Error(),
+				Fix: "create it, or have OPENSSL_CONF name another one, if programs are to use PKCS#11 through OpenSSL"})
+		}
 		for _, path := range opensslModules(file) {
 			l.consumer(OpenSSL, file, path, "name "+l.ourProxy()+" in "+file+" instead")
 		}

@@ -125,17 +125,40 @@ func command(c *cobra.Command, about About) string {
 	return p.String()
 }
 
-// synopsis writes how the command is called: words in capitals stand for something.
-func synopsis(p *page, c *cobra.Command) {
+// Arguments is what a usage line has behind the name of a command. Words in capitals stand for something.
+func Arguments(c *cobra.Command) string {
 	_, rest, _ := strings.Cut(c.Use, " ")
-	line := bold(c.CommandPath())
 	if c.HasAvailableLocalFlags() && !strings.Contains(rest, "[-") && !strings.Contains(rest, "[OPTION") {
-		line += " [" + italic("OPTION") + "...]"
+		rest = strings.TrimSpace(anyOption + " " + rest)
 	}
-	if rest != "" {
-		line += " " + escape(rest)
+	return rest
+}
+
+const anyOption = "[OPTION...]"
+
+// synopsis writes how the command is called.
+func synopsis(p *page, c *cobra.Command) {
+	rest := strings.Replace(escape(Arguments(c)), anyOption, "["+italic("OPTION")+"...]", 1)
+	p.line(strings.TrimSpace(bold(c.CommandPath()) + " " + rest))
+}
+
+// Value is the word that stands for an option's value, empty if it has none, and what the option does, with its default.
+func Value(f *pflag.Flag) (word, text string) {
+	word, text = pflag.UnquoteUsage(f)
+	switch word {
+	case "string":
+		word = f.Name
+	case "uint", "int":
+		word = "n"
+	case "duration":
+		word = "time"
 	}
-	p.line(line)
+	switch f.DefValue {
+	case "", "false", "0", "0s", "[]":
+	default:
+		text += "; " + f.DefValue + " if it is not given"
+	}
+	return strings.ToUpper(word), text
 }
 
 // option writes an option and what it does.
@@ -143,18 +166,13 @@ func option(p *page, f *pflag.Flag) {
 	if f.Hidden {
 		return
 	}
-	value, text := pflag.UnquoteUsage(f)
+	value, text := Value(f)
 	name := bold("--" + f.Name)
 	if f.Shorthand != "" {
 		name = bold("-"+f.Shorthand) + ", " + name
 	}
 	if value != "" {
-		name += " " + italic(strings.ToUpper(value))
-	}
-	switch f.DefValue {
-	case "", "false", "0", "[]":
-	default:
-		text += "; " + f.DefValue + " if it is not given"
+		name += " " + italic(value)
 	}
 	p.macro("TP")
 	p.line(name)

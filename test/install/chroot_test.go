@@ -44,10 +44,10 @@ func inChroot(t *testing.T, script string, with ...string) string {
 	return string(out)
 }
 
-// debian is the package.
-func debian(t *testing.T) string {
+// debian is the package of a name.
+func debian(t *testing.T, name string) string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(buildDir(t), "p11mux_*_amd64.deb"))
+	found, err := filepath.Glob(filepath.Join(buildDir(t), name+"_*_amd64.deb"))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("packages %v, %v: run make deb", found, err)
 	}
@@ -65,7 +65,7 @@ func TestInstallDocument(t *testing.T) {
 	if len(steps) < 20 {
 		t.Fatalf("the document has %d commands: %+v", len(steps), steps)
 	}
-	results := testkit.Results(inChroot(t, testkit.Script(steps), debian(t)), len(steps))
+	results := testkit.Results(inChroot(t, testkit.Script(steps), debian(t, "p11mux")), len(steps))
 	for i, r := range results {
 		s := steps[i]
 		// The doctor's status tells of findings, which the small system has: there are no NSS databases.
@@ -108,7 +108,7 @@ func TestModuleInGo(t *testing.T) {
 		{Command: "p11tool --generate-random=8 pkcs11:token=dice | wc -c", Output: "8"},
 		{Command: "p11mux list-tokens --only-uris pkcs11:token=dice", Output: "pkcs11:model=D6;manufacturer=Example;serial=1;token=dice"},
 	}
-	check(t, steps, inChroot(t, testkit.Script(steps), program, config, debian(t)))
+	check(t, steps, inChroot(t, testkit.Script(steps), program, config, debian(t, "p11mux")))
 }
 
 // TestPackageLeavesNothing turns everything on and purges the package without turning it off: what is p11-kit's is as it was.
@@ -116,12 +116,14 @@ func TestPackageLeavesNothing(t *testing.T) {
 	const p11tool = "ldd /usr/bin/p11tool | grep -o '/.*libp11-kit.so.0'"
 	steps := []testkit.Step{
 		{Command: "cd /usr/lib/x86_64-linux-gnu; find / -xdev | sort > /tmp/before"},
-		{Command: "dpkg -i ~/p11mux_*.deb > /tmp/out"},
+		{Command: "dpkg -i ~/p11mux*.deb > /tmp/out"},
 		// Neither a file of another package nor what the linker finds has changed.
 		{Command: "dpkg --verify libp11-kit0 p11-kit p11-kit-modules"},
 		{Command: p11tool, Output: "/lib/x86_64-linux-gnu/libp11-kit.so.0"},
-		{Command: "p11mux --help | head -1", Output: "Share PKCS#11 modules, and see what is done with them"},
-		{Command: "dpkg --verify p11mux"},
+		{Command: "p11mux --help | head -1", Output: "Usage: p11mux COMMAND [OPTION...] [ARGUMENT...]"},
+		{Command: "dpkg --verify p11mux p11mux-dev"},
+		{Command: "PKG=/usr/lib/p11mux; ls -d $PKG/include/p11-kit-1/p11-kit/p11-kit.h $PKG/lib/pkgconfig/p11-kit-1.pc | wc -l; readlink $PKG/lib/libp11-kit.so",
+			Output: "2\nlibp11-kit.so.0"},
 
 		{Command: "echo /usr/lib/p11mux/lib > /etc/ld.so.conf.d/000-p11mux.conf; ldconfig; " + p11tool, Output: "/usr/lib/p11mux/lib/libp11-kit.so.0"},
 		{Command: "dpkg-divert --local --rename --add $PWD/p11-kit-proxy.so", Output: "Adding ..."},
@@ -130,6 +132,7 @@ func TestPackageLeavesNothing(t *testing.T) {
 		// The new one takes the old one's place, with everything on.
 		{Command: "dpkg -i ~/p11mux_*.deb > /tmp/out; readlink p11-kit-proxy.so", Output: "/usr/lib/p11mux/lib/p11-kit-proxy.so"},
 
+		{Command: "dpkg --purge p11mux-dev > /tmp/out; ls /usr/lib/p11mux/include /usr/lib/p11mux/lib/libp11-kit.so 2> /dev/null; true"},
 		{Command: "dpkg --purge p11mux > /tmp/out"},
 		{Command: p11tool, Output: "/lib/x86_64-linux-gnu/libp11-kit.so.0"},
 		{Command: "readlink p11-kit-proxy.so", Output: "libp11-kit.so.0..."},
@@ -138,7 +141,7 @@ func TestPackageLeavesNothing(t *testing.T) {
 		{Command: "rm /etc/ld.so.conf.d/000-p11mux.conf; find / -xdev | sort > /tmp/after"},
 		{Command: "diff /tmp/before /tmp/after | grep p11; true"},
 	}
-	check(t, steps, inChroot(t, testkit.Script(steps), debian(t)))
+	check(t, steps, inChroot(t, testkit.Script(steps), debian(t, "p11mux"), debian(t, "p11mux-dev")))
 }
 
 // check compares what steps have printed with what they are to print.

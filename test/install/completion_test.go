@@ -47,9 +47,13 @@ func TestCompletions(t *testing.T) {
 			write(t, filepath.Join(home, shell.rc), shell.text, 0o600)
 			write(t, filepath.Join(home, "bin/p11mux"), noted, 0o700)
 			called := filepath.Join(home, "called")
+			token := filepath.Join(prefix, "lib/pkcs11/p11mux-softtoken.so")
+			write(t, filepath.Join(home, "modules/soft.module"), "module: "+token+"\n", 0o600)
 			cmd := exec.Command(shell.name, shell.args...)
 			cmd.Dir = home
 			cmd.Env = []string{
+				"P11_SYSTEM_CONFIG_FILE=/dev/null", "P11_PACKAGE_CONFIG_MODULES=/dev/null", "P11_SYSTEM_CONFIG_MODULES=" + filepath.Join(home, "modules"),
+				"P11_KIT_NO_USER_CONFIG=1",
 				"HOME=" + home, "ZDOTDIR=" + home, "TERM=xterm", "LANG=C.UTF-8", "PATH=" + filepath.Join(home, "bin") + ":" + os.Getenv("PATH"),
 				"XDG_DATA_DIRS=" + data + ":/usr/share", "P11MUX=" + filepath.Join(prefix, "bin/p11mux"), "CALLED=" + called,
 			}
@@ -61,6 +65,8 @@ func TestCompletions(t *testing.T) {
 				"p11mux generate-keypair --type ecd\t--curve secp38\t\n": "generate-keypair --type ecdsa --curve secp384r1",
 				"p11mux add-profile --profile compl\t\n":                 "add-profile --profile complete-provider",
 				"p11mux print-config bin/p\t\n":                          "print-config bin/p", // no files belong there
+				"p11mux list-objects pk\t\n":                             "list-objects pkcs11:token=p11mux%20demo",
+				"p11mux list-mechanisms pkcs11:to\t\n":                   "list-mechanisms pkcs11:token=p11mux%20demo",
 			} {
 				s.prompt()
 				s.send(typed)

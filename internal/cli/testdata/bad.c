@@ -9,19 +9,13 @@
  *   -DMISSING      it needs a function that no library has
  *   -DNOISY        it writes to the standard output, as no module should
  */
-#include <p11-kit/pkcs11.h>
+#define DESCRIPTION "bad"
+#include "module.h"
 #include <signal.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #ifndef INIT_RV
 #define INIT_RV CKR_OK
-#endif
-#ifndef INFO_RV
-#define INFO_RV CKR_OK
 #endif
 
 #ifdef MISSING
@@ -58,34 +52,4 @@ static CK_RV finalize(void *unused)
 	return CKR_OK;
 }
 
-static CK_RV get_info(CK_INFO *info)
-{
-	memset(info, ' ', sizeof *info);
-	memcpy(info->libraryDescription, "bad", 3);
-	info->libraryVersion = (CK_VERSION){ 1, 0 };
-	return INFO_RV;
-}
-
-static CK_RV get_slot_list(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *count)
-{
-	(void)present;
-	(void)list;
-	*count = 0;
-	return CKR_OK;
-}
-
-static CK_FUNCTION_LIST functions = {
-	.version = { 2, 40 },
-	.C_Initialize = initialize,
-	.C_Finalize = finalize,
-	.C_GetInfo = get_info,
-	.C_GetSlotList = get_slot_list,
-};
-
-CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list);
-
-__attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
-{
-	*list = &functions;
-	return CKR_OK;
-}
+MODULE()

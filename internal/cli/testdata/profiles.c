@@ -2,10 +2,9 @@
  * A module with one token that keeps profiles, in the file that PROFILES names, one number on a line: tokens that let profiles be
  * written are rare. Objects are the lines, and their handles count from 1.
  */
-#include <p11-kit/pkcs11.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#define LABEL "profiles"
+#define SLOTS 1
+#include "module.h"
 
 enum { MOST = 16 };
 
@@ -43,56 +42,6 @@ static CK_RV finalize(void *unused)
 {
 	(void)unused;
 	write_all();
-	return CKR_OK;
-}
-
-static CK_RV get_info(CK_INFO *info)
-{
-	memset(info, ' ', sizeof *info);
-	return CKR_OK;
-}
-
-static CK_RV get_slot_list(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *count)
-{
-	(void)present;
-	if (list)
-		list[0] = 0;
-	*count = 1;
-	return CKR_OK;
-}
-
-static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
-{
-	(void)slot;
-	memset(info, ' ', sizeof *info);
-	memcpy(info->label, "profiles", 8);
-	info->flags = CKF_TOKEN_INITIALIZED;
-	info->ulMaxSessionCount = info->ulMaxRwSessionCount = CK_EFFECTIVELY_INFINITE;
-	return CKR_OK;
-}
-
-static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *data, CK_NOTIFY notify, CK_SESSION_HANDLE *session)
-{
-	static CK_SESSION_HANDLE last;
-
-	(void)slot;
-	(void)flags;
-	(void)data;
-	(void)notify;
-	*session = ++last;
-	return CKR_OK;
-}
-
-static CK_RV close_session(CK_SESSION_HANDLE session)
-{
-	(void)session;
-	return CKR_OK;
-}
-
-static CK_RV get_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO *info)
-{
-	(void)session;
-	*info = (CK_SESSION_INFO){ .state = CKS_RW_PUBLIC_SESSION, .flags = CKF_SERIAL_SESSION | CKF_RW_SESSION };
 	return CKR_OK;
 }
 
@@ -167,28 +116,5 @@ static CK_RV destroy(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 	return CKR_OK;
 }
 
-static CK_FUNCTION_LIST functions = {
-	.version = { 2, 40 },
-	.C_Initialize = initialize,
-	.C_Finalize = finalize,
-	.C_GetInfo = get_info,
-	.C_GetSlotList = get_slot_list,
-	.C_GetTokenInfo = get_token_info,
-	.C_OpenSession = open_session,
-	.C_CloseSession = close_session,
-	.C_GetSessionInfo = get_session_info,
-	.C_FindObjectsInit = find_init,
-	.C_FindObjects = find,
-	.C_FindObjectsFinal = find_final,
-	.C_GetAttributeValue = get_attributes,
-	.C_CreateObject = create,
-	.C_DestroyObject = destroy,
-};
-
-CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list);
-
-__attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
-{
-	*list = &functions;
-	return CKR_OK;
-}
+MODULE(.C_FindObjectsInit = find_init, .C_FindObjects = find, .C_FindObjectsFinal = find_final, .C_GetAttributeValue = get_attributes,
+       .C_CreateObject = create, .C_DestroyObject = destroy)
