@@ -43,7 +43,7 @@ func (s *server) isOver() bool {
 func (s *server) send(frame []byte, n uint64) error {
 	s.write.Lock()
 	defer s.write.Unlock()
-	defer clear(frame)
+	defer release(frame)
 	if s.out == nil {
 		return nil // the client is gone
 	}

@@ -74,7 +74,7 @@ func (c *connection) finalized() bool {
 // do sends a call and waits for the reply.
 func (c *connection) do(r *request, timeout time.Duration) error {
 	x := coder{b: startFrame(c.options.Name), dialect: c.dialect, address: c.options.Address}
-	defer func() { clear(x.b) }()
+	defer func() { release(x.b) }()
 	if err := x.encodeRequest(r); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (c *connection) do(r *request, timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
-	defer clear(message)
+	defer release(message)
 	return decodeReply(message, r, c.dialect)
 }
 
@@ -221,7 +221,7 @@ func (c *connection) read() error {
 	defer c.mu.Unlock()
 	p := c.pending[h.code]
 	if p == nil {
-		clear(message)
+		release(message)
 		return errNotSent // and somebody waits in vain for the answer that this was meant to be
 	}
 	delete(c.pending, h.code)

@@ -40,19 +40,16 @@ func readHeader(r io.Reader) (h header, err error) {
 }
 
 // readMessage reads the message of a frame, of which the beginning has been read. Memory is taken as the message arrives. The
-// caller wipes what it gets.
+// caller releases what it gets.
 func readMessage(r io.Reader, h header) ([]byte, error) {
-	var skip [256]byte
-	for n := h.options; n > 0; n -= min(n, len(skip)) {
-		if _, err := io.ReadFull(r, skip[:min(n, len(skip))]); err != nil {
-			return nil, cut(err)
-		}
+	if err := skip(r, h.options); err != nil {
+		return nil, err
 	}
-	b := make([]byte, min(h.message, 4<<10))
+	b := take(min(h.message, 4<<10))
 	for got := 0; ; {
 		n, err := io.ReadFull(r, b[got:])
 		if got += n; err != nil {
-			clear(b)
+			release(b)
 			return nil, cut(err)
 		}
 		if got == h.message {
@@ -60,9 +57,24 @@ func readMessage(r io.Reader, h header) ([]byte, error) {
 		}
 		grown := make([]byte, min(4*len(b), h.message))
 		copy(grown, b)
-		clear(b)
+		release(b)
 		b = grown
 	}
+}
+
+// skip reads octets that nobody looks at.
+func skip(r io.Reader, octets int) error {
+	if octets == 0 {
+		return nil
+	}
+	b := take(min(octets, len(piece{})))
+	defer release(b)
+	for n := octets; n > 0; n -= min(n, len(b)) {
+		if _, err := io.ReadFull(r, b[:min(n, len(b))]); err != nil {
+			return cut(err)
+		}
+	}
+	return nil
 }
 
 // cut gives the error for a frame that ends too early.
@@ -73,10 +85,10 @@ func cut(err error) error {
 	return err
 }
 
-// startFrame makes room for the beginning of a frame, with the options behind it. The message is written behind that.
+// startFrame makes room for the beginning of a frame, with the options behind it. The message is written behind that. Who is done with the
+// frame releases it.
 func startFrame(options string) []byte {
-	b := make([]byte, headerSize, 256)
-	return append(b, options...)
+	return append(take(headerSize), options...)
 }
 
 // finishFrame fills in the beginning of a frame.

@@ -262,7 +262,7 @@ func (s *server) read() (*job, error) {
 
 // done takes a call off those that are under way.
 func (s *server) done(j *job) {
-	clear(j.message)
+	release(j.message)
 	s.mu.Lock()
 	s.active--
 	s.octets -= len(j.message)

@@ -4,8 +4,6 @@
 // It lives in other people's processes: it never prints, installs no signal handler that stays, and links little.
 package main
 
-import "github.com/p11mux/p11mux/internal/capi"
-
-func init() { capi.InGuest() }
+import _ "github.com/p11mux/p11mux/internal/capi"
 
 func main() {}
