@@ -192,6 +192,28 @@ func TestSSHForwardLost(t *testing.T) {
 	}
 }
 
+// TestSSHForwardNobody has a connection lead to a server that is not there yet.
+func TestSSHForwardNobody(t *testing.T) {
+	near, far := newConsumer(t), newToken(t)
+	socket, there := filepath.Join(near.dir, "socket"), usualPlace(t, far)
+	f, works := forward(t, testkit.NewSSHHost(t, nil), there, socket)
+	if !works {
+		t.FailNow()
+	}
+	defer f.stop(t)
+	m := configured(t, "unix:path="+there, "couldn't connect to module 'far'")
+	initialize := &ck.InitializeCall{Args: &ck.InitializeArgs{Flags: ck.CKF_OS_LOCKING_OK}}
+	if err := m.Do(t.Context(), initialize); ck.RVOf(err) != ck.CKR_DEVICE_ERROR || !strings.Contains(err.Error(), "before it has said anything") {
+		t.Errorf("without a server C_Initialize gives %v", err)
+	}
+	near.server(t, "--name", socket, "--provider", softhsm(t), "pkcs11:token=token")
+	must(t, m, initialize)
+	if n := slots(t, m); n != 1 {
+		t.Errorf("there are %d slots", n)
+	}
+	must(t, m, &ck.FinalizeCall{})
+}
+
 // TestSSHForwardAgain has an ssh find the socket that another one has left. It is the sshd that may take it away, or a person.
 func TestSSHForwardAgain(t *testing.T) {
 	near, far := newConsumer(t), newToken(t)

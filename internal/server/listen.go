@@ -205,11 +205,28 @@ func listenVsock(text string) (*Listener, error) {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("vsock:%s: %w", text, err)
 	}
-	address := "vsock:"
-	if cid != unix.VMADDR_CID_ANY {
-		address += "cid=" + strconv.FormatUint(cid, 10) + ";"
+	return &Listener{file: os.NewFile(uintptr(fd), "vsock"), address: vsockAddress(uint32(cid), uint32(port))}, nil
+}
+
+// getLocalCID is IOCTL_VM_SOCKETS_GET_LOCAL_CID of linux/vm_sockets.h.
+const getLocalCID = 0x7b9
+
+// vsockAddress is the address of a socket, as clients take it: they want the number of this machine. Where it has none yet, the address is only
+// that of the port.
+func vsockAddress(cid, port uint32) string {
+	if cid == unix.VMADDR_CID_ANY {
+		if device, err := os.Open("/dev/vsock"); err == nil {
+			if local, err := unix.IoctlGetUint32(int(device.Fd()), getLocalCID); err == nil {
+				cid = local
+			}
+			_ = device.Close()
+		}
 	}
-	return &Listener{file: os.NewFile(uintptr(fd), "vsock"), address: address + "port=" + strconv.FormatUint(port, 10)}, nil
+	address := "port=" + strconv.FormatUint(uint64(port), 10)
+	if cid != unix.VMADDR_CID_ANY {
+		address = "cid=" + strconv.FormatUint(uint64(cid), 10) + ";" + address
+	}
+	return "vsock:" + address
 }
 
 // Inherited is a socket that somebody else listens with: another process of ours, or systemd (sd_listen_fds(3)). It takes the descriptor. If
@@ -235,7 +252,7 @@ func Inherited(fd int, remove bool) (*Listener, error) {
 			l.path, l.inode = a.Name, inode(a.Name)
 		}
 	case *unix.SockaddrVM:
-		l.address = "vsock:port=" + strconv.FormatUint(uint64(a.Port), 10)
+		l.address = vsockAddress(a.CID, a.Port)
 	default:
 		return nil, errors.Join(fmt.Errorf("descriptor %d is neither a Unix nor a vsock socket", fd), l.Close())
 	}

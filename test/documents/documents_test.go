@@ -4,6 +4,7 @@ package documents
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,10 +31,47 @@ func TestPages(t *testing.T) {
 		t.Run(page, func(t *testing.T) {
 			p := newPlace(t)
 			p.install(t)
-			p.token(t)
+			p.token(t, "work")
 			p.follow(t, "docs/"+page, p.dir, commands)
 		})
 	}
+}
+
+// TestRemoting does what its page says, with a real ssh to another machine, "far", which has a token of its own.
+func TestRemoting(t *testing.T) {
+	p := newPlace(t)
+	p.install(t)
+	p.token(t, "work")
+	far := newPlace(t)
+	far.here = maps.Clone(p.here)
+	far.here["/etc/pkcs11"] = filepath.Join(far.dir, "pkcs11")
+	if err := os.MkdirAll(filepath.Join(far.dir, "pkcs11/modules"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	far.token(t, "office")
+	host := testkit.NewSSHHost(t, map[string]string{
+		"SOFTHSM2_CONF":              filepath.Join(far.dir, "softhsm2.conf"),
+		"XDG_RUNTIME_DIR":            filepath.Join(far.dir, "run"),
+		"P11_SYSTEM_CONFIG_MODULES":  filepath.Join(far.dir, "pkcs11/modules"),
+		"P11_PACKAGE_CONFIG_MODULES": filepath.Join(far.dir, "share"),
+	})
+	// The ssh of the page is the one that knows the host.
+	programs, run := filepath.Join(p.dir, "programs"), filepath.Join(p.dir, "run")
+	for _, dir := range []string{programs, run} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ssh, err := exec.LookPath("ssh")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(programs, "ssh"), []byte("#!/bin/sh\nexec "+ssh+" -F "+host.Config+" \"$@\"\n"), 0o700)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.here["/run/user/1000"] = filepath.Join(far.dir, "run")
+	p.env = append(p.env, "XDG_RUNTIME_DIR="+run, "PATH="+programs+":"+filepath.Join(p.here["/opt/p11mux"], "bin")+":"+os.Getenv("PATH"))
+	p.follow(t, "docs/remoting.md", p.dir, 12)
 }
 
 // A place is a machine as a reader has it, or the part of one that the documents speak of.
@@ -91,8 +129,8 @@ func (p *place) install(t *testing.T) {
 		"P11_PACKAGE_CONFIG_MODULES="+filepath.Join(p.dir, "share"))
 }
 
-// token configures SoftHSM.
-func (p *place) token(t *testing.T) {
+// token configures SoftHSM, with a token of this label.
+func (p *place) token(t *testing.T, label string) {
 	t.Helper()
 	tokens, conf := filepath.Join(p.dir, "tokens"), filepath.Join(p.dir, "softhsm2.conf")
 	if err := os.Mkdir(tokens, 0o700); err != nil {
@@ -108,7 +146,7 @@ func (p *place) token(t *testing.T) {
 		}
 	}
 	p.env = append(p.env, "SOFTHSM2_CONF="+conf)
-	cmd := exec.Command("softhsm2-util", "--module", module, "--init-token", "--free", "--label", "work", "--so-pin", "5678", "--pin", "1234")
+	cmd := exec.Command("softhsm2-util", "--module", module, "--init-token", "--free", "--label", label, "--so-pin", "5678", "--pin", "1234")
 	cmd.Env = p.env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("softhsm2-util: %v\n%s", err, out)
