@@ -135,6 +135,7 @@ func (s *server) call(ctx context.Context, j *job) error {
 		if o.N > maxResult {
 			return refusal(ck.CKR_DEVICE_MEMORY, "a result is too long for a message")
 		}
+		s.hold(j, int(o.N))
 		o.Buf = make([]byte, o.N)
 		return s.module.Do(ctx, j.call)
 	}

@@ -26,6 +26,7 @@ type coder struct {
 	room32     uint32        // what a request has room for, which can be more than was made ready
 	attributes int           // read so far
 	readied    int           // octets made ready for attributes so far
+	held       int           // octets made ready for results of all kinds so far
 	address    func(word uint64) bool
 }
 

@@ -117,7 +117,9 @@ func (x *coder) ready(n uint32) []byte {
 		x.fail(refusal(ck.CKR_DEVICE_MEMORY, "room beyond all measure"))
 		return nil
 	}
-	return make([]byte, min(int(n), maxRoom+len(x.b), maxResult))
+	ready := min(int(n), maxRoom+len(x.b), maxResult)
+	x.held += ready
+	return make([]byte, ready)
 }
 
 // fillRoom codes how many octets are to be filled, all of which come back.
@@ -139,6 +141,7 @@ func (x *coder) fillRoom(v *[]byte) {
 		n = 0
 	}
 	if x.err == nil && !null {
+		x.held += int(n)
 		*v = make([]byte, n)
 	}
 }
@@ -217,6 +220,7 @@ func listRoom[T ~uint64](x *coder, o *ck.Out[T], always bool) {
 		x.fail(refusal(ck.CKR_DEVICE_MEMORY, "room beyond all measure"))
 	case n > 0 || always:
 		o.Buf = make([]T, min(n, maxList))
+		x.held += 8 * len(o.Buf)
 	}
 }
 

@@ -18,6 +18,7 @@ type request struct {
 	call     ck.Call
 	mech     *ck.Mechanism // of the call
 	room     uint32        // elements or octets that the caller has room for
+	held     int           // octets that were made ready for results when it was read
 	reserved []byte        // of C_Initialize, without its NUL; nil if there is none
 }
 
@@ -140,7 +141,7 @@ func decodeRequestAs(body []byte, id uint32, d dialect) (r request, surplus int,
 	} else {
 		x.request(r.call)
 	}
-	r.mech, r.room = x.mech, x.room32
+	r.mech, r.room, r.held = x.mech, x.room32, x.held
 	return r, x.left(), x.err
 }
 

@@ -15,7 +15,7 @@ import (
 const (
 	maxCalls  = 64             // calls that have been read and not been answered
 	maxWaits  = 8              // of those, C_WaitForSlotEvent without end
-	maxOctets = 2 * MaxMessage // of their messages
+	maxOctets = 2 * MaxMessage // of their messages, with the room that they need for results
 )
 
 // ServerOptions are for [Serve]. All may be left out.
@@ -126,7 +126,7 @@ type server struct {
 	mu      sync.Mutex
 	changed sync.Cond // active or octets became less
 	active  int       // calls under way, but not those that wait for an event
-	octets  int       // of their messages
+	octets  int       // that they hold
 	waits   int       // calls that wait for an event
 	idle    int       // workers that wait for their turn
 	lines   map[ck.SessionHandle]*line
@@ -143,6 +143,7 @@ type job struct {
 	request
 	code    uint32
 	message []byte
+	results int // octets that are held for results and the answer
 	dialect dialect
 	refused error  // why the call is not to be done at all
 	waits   bool   // for an event
@@ -257,7 +258,17 @@ func (s *server) read() (*job, error) {
 		s.done(j)
 		return nil, err
 	}
+	s.hold(j, j.held)
 	return j, nil
+}
+
+// hold notes that a call has so many octets for its results. The answer needs as many again. So there can be more than maxOctets, but
+// nothing more is read then.
+func (s *server) hold(j *job, octets int) {
+	s.mu.Lock()
+	s.octets += 2 * octets
+	s.mu.Unlock()
+	j.results += 2 * octets
 }
 
 // done takes a call off those that are under way.
@@ -265,7 +276,7 @@ func (s *server) done(j *job) {
 	release(j.message)
 	s.mu.Lock()
 	s.active--
-	s.octets -= len(j.message)
+	s.octets -= len(j.message) + j.results
 	s.mu.Unlock()
 	s.changed.Broadcast()
 }

@@ -90,6 +90,7 @@ func (x *coder) readRoom(o *ck.AttributeOut, depth int) {
 	case size > 0:
 		ready := min(int(size), 4*maxRoom-x.readied)
 		x.readied += ready
+		x.held += ready
 		o.Buf = make([]byte, ready)
 	}
 }

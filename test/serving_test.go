@@ -3,12 +3,14 @@ package test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,15 +38,17 @@ type serving struct {
 	path    string // of the socket
 	address string
 	said    string // the file with what it says
+	user    int    // the number of who connects, 0 for the test's own
 }
 
 // How a server is started.
 type serveHow struct {
-	args  []string          // beside those that it always gets
-	env   map[string]string // beside the test's
-	wrap  []string          // the program that starts it, and its arguments
-	setup func(cmd *exec.Cmd)
-	path  string // of the socket; one is made if it is empty
+	args    []string          // beside those that it always gets
+	env     map[string]string // beside the test's
+	wrap    []string          // the program that starts it, and its arguments
+	setup   func(cmd *exec.Cmd)
+	path    string // of the socket; one is made if it is empty
+	program string // the file of p11mux, that of the build if it is empty
 }
 
 // served starts a server of the obedient module, which is to live until the test ends.
@@ -65,7 +69,7 @@ func tryServed(t *testing.T, how serveHow) (*serving, error) {
 	if s.path == "" {
 		s.path = filepath.Join(dir, "socket")
 	}
-	words := append(append(how.wrap, p11mux(t), "server", "--sh", "--foreground", "--name", s.path), how.args...)
+	words := append(append(how.wrap, cmp.Or(how.program, p11mux(t)), "server", "--sh", "--foreground", "--name", s.path), how.args...)
 	s.cmd = exec.Command(words[0], append(words[1:], obedient(t))...)
 	s.cmd.Env = append(os.Environ(), assignments(how.env)...)
 	said, err := os.Create(s.said)
@@ -227,7 +231,8 @@ func (s *serving) visit() (*visitor, error) {
 		Dial:    func(ctx context.Context) (rpc.Conn, error) { return a.Dial(ctx, time.Minute, nil) },
 		Timeout: time.Minute,
 	}), s}
-	if err := v.Do(context.Background(), &ck.InitializeCall{}); err != nil {
+	as(s, s.user, func() { err = v.Do(context.Background(), &ck.InitializeCall{}) })
+	if err != nil {
 		return nil, err
 	}
 	return v, nil
@@ -309,11 +314,34 @@ func waitForFile(t testing.TB, path string) {
 // dial connects without a word.
 func (s *serving) dial() net.Conn {
 	s.Helper()
-	c, err := net.Dial("unix", s.path)
+	var c net.Conn
+	var err error
+	as(s, s.user, func() { c, err = net.Dial("unix", s.path) })
 	if err != nil {
 		s.Fatalf("%v\n%s", err, s.heard())
 	}
 	return c
+}
+
+// as does something by a thread that belongs to another user, or to the same one if it is 0.
+func as(t testing.TB, user int, do func()) {
+	t.Helper()
+	if user == 0 {
+		do()
+		return
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	become := func(user int) {
+		// Package syscall would have all threads do it.
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, ^uintptr(0), uintptr(user), ^uintptr(0)); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	before := os.Geteuid()
+	become(user)
+	defer become(before)
+	do()
 }
 
 // Requests as they are on the wire, of version 2, with code 16.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -54,6 +55,13 @@ func remote(name, provider string, args []string, stdio Stdio) error {
 	if err != nil {
 		return err
 	}
+	go func() {
+		serve.Gone(in)
+		time.AfterFunc(serve.Farewell, func() {
+			fmt.Fprintf(stdio.Err, "%s: a module is at work for a client that is gone, and is ended\n", name)
+			os.Exit(statusFailure)
+		})
+	}()
 	if err := served.Serve(context.Background(), in, out); err != nil {
 		return fmt.Errorf("couldn't serve the client any more: %w", err)
 	}

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"strings"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/filter"
@@ -145,6 +148,20 @@ func (s *Served) Serve(ctx context.Context, in, out int) error {
 	_ = s.module.Do(ctx, &ck.FinalizeCall{}) // which says so if it is not initialized
 	s.close()
 	return err
+}
+
+// Farewell is how long calls may take whose client is gone, before the process that serves nobody else ends.
+const Farewell = 10 * time.Second
+
+// Gone waits until nobody is at the other end of a descriptor any more, whatever there is to be read still. Who serves can be at work for
+// the client, and not read, when it goes. It takes a thread, and returns also where the descriptor cannot be asked.
+func Gone(fd int) {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	for {
+		if n, err := unix.Poll(p, -1); n > 0 || err != nil && err != unix.EINTR {
+			return
+		}
+	}
 }
 
 // TakeStdio takes the standard input and output away for the client alone: a module that prints must not speak to it. What is printed

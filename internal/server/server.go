@@ -50,6 +50,10 @@ type server struct {
 // that it could not begin: the module cannot be loaded.
 func Serve(ctx context.Context, l *Listener, o Options, hurry <-chan struct{}) error {
 	reserveThreads()
+	if most := clientsFor(o.Warm); most < o.Clients {
+		o.Say("%d clients at most can be connected at the same time, and not %d: there are no descriptors for more (RLIMIT_NOFILE)", most, o.Clients)
+		o.Clients = most
+	}
 	p, err := newPool(&o)
 	if err != nil {
 		return errors.Join(err, l.Close())

@@ -9,11 +9,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/internal/native"
+	"github.com/p11mux/p11mux/internal/serve"
 	"github.com/p11mux/p11mux/internal/stream"
 	"github.com/p11mux/p11mux/module"
 	"github.com/p11mux/p11mux/rpc"
@@ -21,9 +23,6 @@ import (
 
 // control is the worker's descriptor of the socket to who listens.
 const control = 3
-
-// farewell is Service.Farewell where nothing else is said.
-const farewell = 10 * time.Second
 
 // What the two sides say to each other, in the first octet of a message.
 const (
@@ -100,12 +99,16 @@ func quietly(err error) error {
 
 // attend serves a client until it is gone. Then the process ends after some time, whatever the module is doing.
 func attend(c *connection, m module.Module, s *Service) error {
-	c.end = func() {
-		time.AfterFunc(cmp.Or(s.Farewell, farewell), func() {
+	c.end = sync.OnceFunc(func() {
+		time.AfterFunc(cmp.Or(s.Farewell, serve.Farewell), func() {
 			say("a module is at work for a client that is gone, and is ended")
 			os.Exit(1)
 		})
-	}
+	})
+	go func() {
+		serve.Gone(c.fd) // which who reads does not notice while C_Initialize or too many calls are under way
+		c.end()
+	}()
 	go func() {
 		for {
 			said, _, err := receive(control)
