@@ -33,7 +33,7 @@ ENGINE_LDFLAGS := -s -w -X runtime.godebugDefault=$(GODEBUG_GUEST) $(CONF_VARS) 
 GO_FILES   := $(shell find . -name '*.go' -not -path './build/*' -not -name '*_test.go') go.mod
 TRACE_PAGE := $(wildcard internal/trace/page/*)
 C_HEADERS  := $(wildcard include/p11-kit/*.h shim/*.h internal/capi/*.h)
-CGO_FILES  := $(wildcard internal/native/*.[ch] internal/capi/*.[ch] transport/*.[ch])
+CGO_FILES  := $(wildcard internal/native/*.[ch] internal/capi/*.[ch] internal/sandbox/*.[ch] transport/*.[ch])
 
 SHIM_SOURCES := $(filter-out shim/softtoken.c shim/client.c,$(wildcard shim/*.c)) $(wildcard shim/*.S)
 SHIM_OBJECTS := $(patsubst shim/%,$(BUILD)/obj/%.o,$(SHIM_SOURCES))

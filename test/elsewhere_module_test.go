@@ -2,13 +2,16 @@ package test
 
 import (
 	"context"
+	"encoding/binary"
 	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/conf"
@@ -209,5 +212,49 @@ func TestRemoteCommand(t *testing.T) {
 		if r.code != c.code || !strings.Contains(r.stderr, c.stderr) || c.stderr == "" && r.stderr != "" {
 			t.Errorf("%q: exit %d, want %d and %q\n%s", c.args, r.code, c.code, c.stderr, r.stderr)
 		}
+	}
+}
+
+// TestElsewhereAddresses has parameters of mechanisms that nobody knows be sent, unless there are addresses of this process in them. What a
+// session is to notify of, and whom, stays here: the server has no way to tell.
+func TestElsewhereAddresses(t *testing.T) {
+	for way, open := range map[string]func(t *testing.T, address string) module.Module{
+		"configured":    func(t *testing.T, address string) module.Module { return configured(t, address) },
+		"client module": byClientModule,
+	} {
+		t.Run(way, func(t *testing.T) {
+			m := open(t, listen(t))
+			do := func(call ck.Call) error { return m.Do(t.Context(), call) }
+			if err := do(&ck.InitializeCall{}); err != nil {
+				t.Fatal(err)
+			}
+			defer do(&ck.FinalizeCall{})
+			slots := &ck.GetSlotListCall{TokenPresent: true, Slots: ck.Out[ck.SlotID]{Buf: make([]ck.SlotID, 8)}}
+			if err := do(slots); err != nil || slots.Slots.N == 0 {
+				t.Fatal(err)
+			}
+			here := new(uint64)
+			session := &ck.OpenSessionCall{Slot: slots.Slots.Buf[0], Flags: ck.CKF_SERIAL_SESSION, Application: uintptr(unsafe.Pointer(here))}
+			if err := do(session); err != nil {
+				t.Fatal(err)
+			}
+			for name, c := range map[string]struct {
+				words []uint64
+				want  ck.RV
+			}{
+				"numbers":    {[]uint64{1, 64 << 10, 1 << 63}, ck.CKR_MECHANISM_INVALID}, // of the token
+				"an address": {[]uint64{7, uint64(uintptr(unsafe.Pointer(here)))}, ck.CKR_MECHANISM_PARAM_INVALID},
+			} {
+				var memory []byte
+				for _, word := range c.words {
+					memory = binary.NativeEndian.AppendUint64(memory, word)
+				}
+				err := do(&ck.SignInitCall{Session: session.Session, Mechanism: &ck.Mechanism{Type: ck.CKM_VENDOR_DEFINED + 99, Param: ck.RawParam(memory)}})
+				if ck.RVOf(err) != c.want {
+					t.Errorf("%s: %v, want %v", name, err, c.want)
+				}
+			}
+			runtime.KeepAlive(here)
+		})
 	}
 }

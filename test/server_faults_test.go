@@ -372,8 +372,8 @@ func TestServerScarce(t *testing.T) {
 	})
 	t.Run("processes", func(t *testing.T) {
 		const nobody = 54321 // who has no processes yet
-		dir := filepath.Join(workDir, "scarce")
-		if err := os.Mkdir(dir, 0o777); err != nil {
+		dir, err := os.MkdirTemp(workDir, "scarce")
+		if err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Chmod(dir, 0o777); err != nil {
@@ -386,7 +386,7 @@ func TestServerScarce(t *testing.T) {
 		user := strconv.Itoa(nobody)
 		s := served(t, serveHow{
 			path: filepath.Join(dir, "socket"), program: program,
-			wrap: []string{"setpriv", "--reuid=" + user, "--regid=" + user, "--clear-groups", "prlimit", "--nproc=60:60"},
+			wrap: []string{"setpriv", "--reuid=" + user, "--regid=" + user, "--clear-groups", "prlimit", "--nproc=45:45"},
 		})
 		s.user = nobody
 		crowd(t, s, 64)

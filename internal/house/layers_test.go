@@ -34,8 +34,8 @@ var only = map[string][]string{
 // outside are trees that prove from the outside what the module does: they import what they like, and nothing imports them.
 var outside = []string{"test", "bench", "demo"}
 
-// withC are the packages that may import "C": the way in from C and the way out to it.
-var withC = []string{"cmd/engine", "internal/capi", "internal/native", "transport"}
+// withC are the packages that may import "C": the way in from C and the way out to it, and what starts programs or begins before Go.
+var withC = []string{"cmd/engine", "internal/capi", "internal/native", "internal/sandbox", "transport"}
 
 // withUnsafe are the packages that may import unsafe: they hold addresses of C memory.
 var withUnsafe = []string{"calllog", "cmd/engine", "internal/capi", "internal/cabi", "internal/engine", "internal/native",

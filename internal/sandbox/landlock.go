@@ -1,8 +1,9 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
-	"runtime"
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -63,51 +64,35 @@ func attrFor(version int, r Rules) (a attr, octets uintptr) {
 	return a, octets
 }
 
-// Start has start called on a thread that the rules hold for, and which ends with it. A process that is started there is confined, with
-// all that it starts; nothing else is. Each has a domain of its own, so it can trace and signal no other one either. ErrUnsupported says that
-// the kernel cannot do it, and then start is not called. A kernel that knows some of what rules say does that.
-func Start(r Rules, start func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		if err := restrict(r); err != nil {
-			result <- err
-			return
-		}
-		result <- start()
-	}()
-	return <-result
-}
+// Variable is the environment variable that names the descriptor of the rules that a process is to begin with. A program that has this
+// package in it enters a Landlock domain before anything of Go runs, and removes the variable: where it is still there the process is not confined.
+const Variable = "P11MUX_SANDBOX"
 
-// restrict confines the calling thread.
-func restrict(r Rules) error {
+// Open makes rules to be inherited by processes that are to be confined, with all that they start. Each enters a domain of its own, so it can
+// trace and signal no other one either. ErrUnsupported says that the kernel cannot do it. A kernel that knows some of what rules say does that.
+// The file is the caller's.
+func Open(r Rules) (*os.File, error) {
 	version := Version()
 	if version == 0 {
-		return ErrUnsupported
+		return nil, ErrUnsupported
 	}
 	a, octets := attrFor(version, r)
 	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&a)), octets, 0)
 	if errno != 0 {
-		return fmt.Errorf("couldn't make a sandbox: %w", errno)
+		return nil, fmt.Errorf("couldn't make a sandbox: %w", errno)
 	}
-	defer unix.Close(int(fd))
+	f := os.NewFile(fd, "sandbox")
 	for _, path := range r.Read {
 		if err := allow(int(fd), path, a.fs&(reading|unix.LANDLOCK_ACCESS_FS_IOCTL_DEV)); err != nil {
-			return err
+			return nil, errors.Join(err, f.Close())
 		}
 	}
 	for _, path := range r.Write {
 		if err := allow(int(fd), path, a.fs&^devices); err != nil {
-			return err
+			return nil, errors.Join(err, f.Close())
 		}
 	}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("couldn't give up new privileges: %w", err)
-	}
-	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0); errno != 0 {
-		return fmt.Errorf("couldn't enter the sandbox: %w", errno)
-	}
-	return nil
+	return f, nil
 }
 
 // allow adds a rule. A path that is not there is left out.

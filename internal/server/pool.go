@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -96,16 +97,17 @@ func (p *pool) spawn() (*worker, error) {
 	attr := &os.ProcAttr{
 		Files: []*os.File{null, os.Stderr, os.Stderr, theirs}, Env: environment(), Sys: &syscall.SysProcAttr{PidFD: &life},
 	}
-	begin := func() (err error) {
-		w.process, err = os.StartProcess(p.command[0], p.command[1:], attr)
-		return err
+	if p.sandbox != nil {
+		rules, err := sandbox.Open(*p.sandbox)
+		if err != nil {
+			_ = syscall.Close(fds[0])
+			return nil, err
+		}
+		defer rules.Close()
+		attr.Env = append(attr.Env, sandbox.Variable+"="+strconv.Itoa(len(attr.Files)))
+		attr.Files = append(attr.Files, rules)
 	}
-	if p.sandbox == nil {
-		err = begin()
-	} else {
-		err = sandbox.Start(*p.sandbox, begin)
-	}
-	if err != nil {
+	if w.process, err = os.StartProcess(p.command[0], p.command[1:], attr); err != nil {
 		_ = syscall.Close(fds[0])
 		return nil, fmt.Errorf("couldn't start a worker: %w", err)
 	}

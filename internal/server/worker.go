@@ -15,6 +15,7 @@ import (
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/internal/native"
+	"github.com/p11mux/p11mux/internal/sandbox"
 	"github.com/p11mux/p11mux/internal/serve"
 	"github.com/p11mux/p11mux/internal/stream"
 	"github.com/p11mux/p11mux/module"
@@ -54,6 +55,9 @@ func Speak() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 func say(text string) { fmt.Fprintln(os.Stderr, "p11mux server: "+text) }
 
 func work() error {
+	if os.Getenv(sandbox.Variable) != "" {
+		return errors.New("this program has been built without its sandbox")
+	}
 	stream.ManyThreads()
 	text, _, err := receive(control)
 	if errors.Is(err, syscall.EBADF) || errors.Is(err, syscall.ENOTSOCK) {
