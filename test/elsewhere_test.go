@@ -2,6 +2,7 @@ package test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -41,4 +42,17 @@ func TestElsewhereFork(t *testing.T) {
 func TestElsewhereIter(t *testing.T) {
 	t.Run("ours", func(t *testing.T) { runCases(t, program(t, "iter", "token.c"), withElsewhere, "threads") })
 	t.Run("reference", func(t *testing.T) { runCases(t, program(t, "iter", "token.c"), withOldElsewhere, "threads") })
+}
+
+// TestElsewhereInside has a program that is run for a module serve the tokens of the configuration that the module is in. It must not run
+// itself again, and so on.
+func TestElsewhereInside(t *testing.T) {
+	c := newConsumer(t)
+	writeFile(t, filepath.Join(c.conf, "modules", "self.module"), "remote: |"+p11mux(t)+" remote pkcs11:token=token\n")
+	r := c.command("pkcs11-tool", "--module", proxy(t), "--list-slots").run(t)
+	if n := strings.Count(r.stdout, "token label        : token\n"); r.code != 0 || n != 2 {
+		t.Errorf("exit %d, and the token is there %d times, not by the module and by the program\n%s%s", r.code, n, r.stdout, r.stderr)
+	}
+	contains(t, "what is told", r.stderr, "couldn't connect to module 'self': self: C_Initialize: CKR_DEVICE_ERROR: cannot run "+p11mux(t)+
+		": this program is run by the same command")
 }

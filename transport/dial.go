@@ -46,11 +46,15 @@ func (a *Address) Dial(ctx context.Context, timeout time.Duration, opened func(c
 
 // run starts the program.
 func (a *Address) run(opened func(connection, process int)) (rpc.Conn, error) {
+	running, err := inside(a.argv)
+	if err != nil {
+		return nil, &DialError{"cannot run " + a.argv[0], err}
+	}
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, &DialError{"cannot run " + a.argv[0], err}
 	}
-	fd, err := spawn(a.argv, pair[1])
+	fd, err := spawn(a.argv, running, pair[1])
 	_ = syscall.Close(pair[1])
 	if err != nil {
 		_ = syscall.Close(pair[0])

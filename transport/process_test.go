@@ -100,6 +100,33 @@ func TestSurroundings(t *testing.T) {
 	}
 }
 
+// A program knows which command has run it, and does not run the same one again.
+func TestInside(t *testing.T) {
+	c, _ := run(t, "printenv "+variable)
+	outer := strings.TrimSpace(text(t, c))
+	if err := c.Close(); err != nil || outer == "" {
+		t.Fatalf("the variable is %q; %v", outer, err)
+	}
+	t.Setenv(variable, outer)
+	_, err := address(t, "|printenv "+variable).Dial(t.Context(), time.Minute, nil)
+	if e, ok := errors.AsType[*DialError](err); !ok || e.What != "cannot run printenv" || e.Err != errInside {
+		t.Errorf("the same command again: %v", err)
+	}
+	c, _ = run(t, "env")
+	var all []string
+	for line := range strings.Lines(text(t, c)) {
+		if strings.HasPrefix(line, variable+"=") {
+			all = append(all, strings.TrimSpace(line))
+		}
+	}
+	if len(all) != 1 || !strings.HasPrefix(all[0], variable+"="+outer+",") || len(all[0]) < len(variable)+2*len(outer) {
+		t.Errorf("another command within has %q", all)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // What cannot be executed is an error that says so, and leaves nothing.
 func TestNoProgram(t *testing.T) {
 	before := descriptors(t)

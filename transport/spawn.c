@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -30,6 +31,7 @@
 
 struct spawn {
 	char *const *argv;
+	char **environment;
 	int socket;
 	int report;    /* what becomes of it is told there */
 	char *stacks;  /* two of them */
@@ -101,7 +103,7 @@ static int program(void *data)
 		if (fcntl(2, F_GETFD) < 0 || spawn->socket == 2 || spawn->report == 2)
 			dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), 2);
 		reset_signals();
-		execvp(spawn->argv[0], spawn->argv);
+		execvpe(spawn->argv[0], spawn->argv, spawn->environment);
 	}
 	tell(report >= 0 ? report : spawn->report, errno, -1);
 	_exit(127);
@@ -150,15 +152,37 @@ static int read_report(int report, int *process)
 	return messages ? error : ECHILD;
 }
 
-int p11_transport_spawn(char *const argv[], int socket, int *process)
+/* The host's environment with a variable in place of the one of that name. The strings stay where they are. */
+static char **environment_with(const char *variable)
+{
+	size_t name = strcspn(variable, "=") + 1, all = 0, n = 0;
+	while (environ && environ[all])
+		all++;
+	char **made = calloc(all + 2, sizeof *made);
+	if (!made)
+		return NULL;
+	for (size_t i = 0; i < all; i++)
+		if (strncmp(environ[i], variable, name) != 0)
+			made[n++] = environ[i];
+	made[n] = (char *)variable;
+	return made;
+}
+
+int p11_transport_spawn(char *const argv[], const char *variable, int socket, int *process)
 {
 	int report[2], error = 0, state = 0;
 	struct spawn spawn = { .argv = argv, .socket = socket };
 	sigset_t all, before;
 
 	*process = -1;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report) != 0)
-		return errno;
+	spawn.environment = environment_with(variable);
+	if (!spawn.environment)
+		return ENOMEM;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report) != 0) {
+		error = errno;
+		free(spawn.environment);
+		return error;
+	}
 	spawn.report = report[1];
 	spawn.stacks = mmap(NULL, 2 * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (spawn.stacks == MAP_FAILED) {
@@ -178,6 +202,7 @@ int p11_transport_spawn(char *const argv[], int socket, int *process)
 	}
 	close(report[0]);
 	close(report[1]);
+	free(spawn.environment);
 	if (error && *process >= 0) {
 		close(*process);
 		*process = -1;

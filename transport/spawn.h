@@ -4,10 +4,11 @@
 
 /*
  * Starts argv[0], found in PATH, with the socket as descriptors 0 and 1 and no
- * other but 2. argv ends with NULL. *process becomes a descriptor of the process
+ * other but 2. argv ends with NULL. The environment is the host's, with variable,
+ * which is NAME=VALUE, in place of one of that name. *process becomes a descriptor of the process
  * (pidfd_open(2)), -1 where the system has none. 0, or an error number. From any
  * thread.
  */
-int p11_transport_spawn(char *const argv[], int socket, int *process);
+int p11_transport_spawn(char *const argv[], const char *variable, int socket, int *process);
 
 #endif
