@@ -174,13 +174,6 @@ func (c *connection) pass() {
 	}
 }
 
-// lost gives why the connection is over, nil while it is not.
-func (c *connection) lost() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
 // end ends the connection, and with it all calls that are under way.
 func (c *connection) end(cause error) {
 	c.mu.Lock()
