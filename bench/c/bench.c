@@ -36,6 +36,18 @@ void bench_check(CK_RV rv, const char *what)
 		bench_die("%s gave 0x%lx", what, rv);
 }
 
+CK_SLOT_ID bench_begin(CK_FUNCTION_LIST *list, const char *name)
+{
+	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
+	CK_SLOT_ID slots[16];
+	CK_ULONG count = sizeof slots / sizeof *slots;
+	bench_check(list->C_Initialize(&args), "C_Initialize");
+	bench_check(list->C_GetSlotList(CK_TRUE, slots, &count), "C_GetSlotList");
+	if (count == 0)
+		bench_die("%s has no token", name);
+	return slots[0];
+}
+
 long bench_number(const char *text, const char *what)
 {
 	char *end;

@@ -25,6 +25,9 @@ void bench_check(CK_RV rv, const char *what);
 /* A positive number from the command line; what is it. */
 long bench_number(const char *text, const char *what);
 
+/* Initializes a module, and gives its first slot with a token; name is what to call it in a message. */
+CK_SLOT_ID bench_begin(CK_FUNCTION_LIST *list, const char *name);
+
 /* The module's own list. */
 CK_FUNCTION_LIST *bench_raw(const char *module);
 

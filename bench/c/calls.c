@@ -166,21 +166,15 @@ int main(int argc, char **argv)
 	struct bench_way way;
 	bench_way_open(&way, argv[1]);
 	CK_FUNCTION_LIST *list = bench_load(&way, argv[2]);
-	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
-	bench_check(list->C_Initialize(&args), "C_Initialize");
-	CK_SLOT_ID slots[16];
-	CK_ULONG count = sizeof slots / sizeof *slots;
-	bench_check(list->C_GetSlotList(CK_TRUE, slots, &count), "C_GetSlotList");
-	if (count == 0)
-		bench_die("%s has no token", argv[2]);
+	CK_SLOT_ID slot = bench_begin(list, argv[2]);
 
 	struct worker *workers = calloc((size_t)threads, sizeof *workers);
 	if (!workers || pthread_barrier_init(&turnstile, NULL, (unsigned)threads + 1) != 0)
 		bench_die("out of memory");
 	for (long i = 0; i < threads; i++) {
 		struct worker *worker = &workers[i];
-		*worker = (struct worker){ .list = list, .slot = slots[0], .calls = calls, .work = work };
-		bench_check(list->C_OpenSession(slots[0], CKF_SERIAL_SESSION, NULL, NULL, &worker->session), "C_OpenSession");
+		*worker = (struct worker){ .list = list, .slot = slot, .calls = calls, .work = work };
+		bench_check(list->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &worker->session), "C_OpenSession");
 		if (login && i == 0)
 			bench_check(list->C_Login(worker->session, CKU_USER, (CK_UTF8CHAR *)BENCH_PIN, strlen(BENCH_PIN)), "C_Login");
 		if (login)

@@ -29,17 +29,10 @@ struct times {
 static void be_client(const char *module, long number, long calls, struct times *times)
 {
 	CK_FUNCTION_LIST *list = bench_raw(module);
-	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
-	CK_SLOT_ID slots[16];
-	CK_ULONG count = sizeof slots / sizeof *slots;
 	CK_SESSION_HANDLE session;
 	CK_MECHANISM mechanism = { CKM_SHA256_RSA_PKCS, NULL, 0 };
 	CK_BYTE data[32] = { 0 }, signature[256];
-	bench_check(list->C_Initialize(&args), "C_Initialize");
-	bench_check(list->C_GetSlotList(CK_TRUE, slots, &count), "C_GetSlotList");
-	if (count == 0)
-		bench_die("%s has no token", module);
-	bench_check(list->C_OpenSession(slots[0], CKF_SERIAL_SESSION, NULL, NULL, &session), "C_OpenSession");
+	bench_check(list->C_OpenSession(bench_begin(list, module), CKF_SERIAL_SESSION, NULL, NULL, &session), "C_OpenSession");
 	bench_check(list->C_SignInit(session, &mechanism, 1), "C_SignInit");
 	pthread_barrier_wait(&times->turnstile);
 	times->start[number] = bench_now();

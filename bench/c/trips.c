@@ -75,16 +75,10 @@ int main(int argc, char **argv)
 	bench_way_open(&way, argv[1]);
 	CK_FUNCTION_LIST *list = bench_load(&way, argv[2]);
 	connect(list);
-	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
-	bench_check(list->C_Initialize(&args), "C_Initialize");
-	CK_SLOT_ID slots[16];
-	CK_ULONG count = sizeof slots / sizeof *slots;
-	bench_check(list->C_GetSlotList(CK_TRUE, slots, &count), "C_GetSlotList");
-	if (count == 0)
-		bench_die("%s has no token", argv[2]);
+	CK_SLOT_ID slot = bench_begin(list, argv[2]);
 	CK_SESSION_HANDLE session;
 	CK_SESSION_INFO info;
-	bench_check(list->C_OpenSession(slots[0], CKF_SERIAL_SESSION, NULL, NULL, &session), "C_OpenSession");
+	bench_check(list->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &session), "C_OpenSession");
 	for (long i = 0; i < calls; i++) {
 		double start = bench_now();
 		CK_RV rv = list->C_GetSessionInfo(session, &info);
