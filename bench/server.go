@@ -129,14 +129,14 @@ func (b *bench) rates() (table, error) {
 			made.target("at least 2 times the reference's", 2*made.median(reference), made.median(ours))
 		}},
 		{"null module", "null.so", 32, 40_000, func(*row) {}},
-		{"slow module", "slow.so", 1, 400, func(*row) {}},
-		{"slow module", "slow.so", 8, 1600, func(*row) {}},
-		{"slow module", "slow.so", 32, 3200, func(made *row) {
+		{"slow module", "slow.so", 1, 200, func(*row) {}},
+		{"slow module", "slow.so", 8, 800, func(*row) {}},
+		{"slow module", "slow.so", 32, 1600, func(made *row) {
 			made.target("at least 20000", 20_000, made.median(ours))
 		}},
 	} {
 		calls := strconv.Itoa(b.pick(c.calls, c.calls/10) / c.threads)
-		r, err := b.serverRounds(b.pick(7, 1), b.path(c.module), "calls", func(module string) []string {
+		r, err := b.serverRounds(b.pick(5, 1), b.path(c.module), "calls", func(module string) []string {
 			return []string{"-", module, "sign", strconv.Itoa(b.pick(3, 1)), calls, strconv.Itoa(c.threads)}
 		})
 		if err != nil {
@@ -148,7 +148,7 @@ func (b *bench) rates() (table, error) {
 		if c.threads == 1 {
 			continue // a process is the same
 		}
-		r, err = b.serverRounds(b.pick(7, 1), b.path(c.module), "clients", func(module string) []string {
+		r, err = b.serverRounds(b.pick(5, 1), b.path(c.module), "clients", func(module string) []string {
 			return []string{module, strconv.Itoa(c.threads), calls}
 		})
 		if err != nil {
