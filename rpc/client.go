@@ -231,7 +231,7 @@ func (c *Client) finalize(call *ck.FinalizeCall) error {
 			timeout = farewell
 		}
 		_ = c.do(conn, &request{call: &ck.FinalizeCall{}}, timeout) // the server ends with the connection anyway
-		conn.end(errFinalized)
+		conn.close(errFinalized)                                    // then nothing of it is left that could get in the way of the next one
 	}
 	return nil
 }

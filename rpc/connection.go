@@ -16,6 +16,8 @@ type connection struct {
 	out outbox
 	in  buffer // belongs to who reads
 
+	closing Mutex // held by who closes the stream
+
 	mu      Mutex
 	code    uint32              // of the call before
 	pending map[uint32]*pending // calls that are not answered, by their code
@@ -56,8 +58,8 @@ const firstCode = 15
 func newConnection(stream Conn, version Version, o *Options) *connection {
 	return &connection{
 		stream: stream, dialect: dialectFor(version), options: o, over: make(chan struct{}),
-		out: outbox{turn: o.NewMutex(), mu: o.NewMutex()},
-		mu:  o.NewMutex(), code: firstCode, pending: make(map[uint32]*pending),
+		out:     outbox{turn: o.NewMutex(), mu: o.NewMutex()},
+		closing: o.NewMutex(), mu: o.NewMutex(), code: firstCode, pending: make(map[uint32]*pending),
 	}
 }
 
@@ -191,8 +193,17 @@ func (c *connection) end(cause error) {
 		p.wake()
 		delete(c.pending, code)
 	}
+	c.closing.Lock() // nobody else has it: there is one end
 	c.mu.Unlock()
 	_ = c.stream.Close() // it is over in any case; this may take a while
+	c.closing.Unlock()
+}
+
+// close ends the connection, and waits until the stream is closed, whoever does that.
+func (c *connection) close(cause error) {
+	c.end(cause)
+	c.closing.Lock()
+	defer c.closing.Unlock()
 }
 
 var (
@@ -248,11 +259,18 @@ type source connection
 func (s *source) Read(p []byte) (int, error) {
 	c := (*connection)(s)
 	return c.in.read(p, func(p []byte) (int, error) {
-		timeout, ok := c.remaining()
-		if !ok {
-			return 0, ErrTimeout
+		for {
+			timeout, ok := c.remaining()
+			if !ok {
+				return 0, ErrTimeout
+			}
+			if timeout < 0 || timeout > farewell {
+				timeout = farewell // for a C_Finalize that comes meanwhile, and has no more time than that
+			}
+			if n, err := c.stream.Read(p, timeout); n > 0 || timed(err) != ErrTimeout {
+				return n, err
+			}
 		}
-		return c.stream.Read(p, timeout)
 	})
 }
 

@@ -106,3 +106,31 @@ func TestOutboxFails(t *testing.T) {
 		t.Error("nobody can write any more")
 	}
 }
+
+// Nothing is written behind a frame that may have been sent in part, and of what was to be nothing is left in memory.
+func TestOutboxFailed(t *testing.T) {
+	s := &slow{begun: make(chan struct{}, 4), let: make(chan struct{}, 4), fails: 1, err: errors.New("gone")}
+	o := newOutbox()
+	var first sync.WaitGroup
+	first.Go(func() {
+		if err := o.send(s, []byte("one"), 0); err != s.err {
+			t.Errorf("the error is %v", err)
+		}
+	})
+	<-s.begun
+	if err := o.send(s, []byte("two"), 0); err != nil {
+		t.Fatal(err)
+	}
+	frames := o.late
+	close(s.let)
+	first.Wait()
+	if !bytes.Equal(frames, make([]byte, len("two"))) {
+		t.Errorf("%q is left in memory", frames)
+	}
+	if err := o.send(s, []byte("three"), 0); err != s.err {
+		t.Errorf("the next error is %v", err)
+	}
+	if got := bytes.Join(s.written, []byte("|")); string(got) != "one" {
+		t.Errorf("%q is written", got)
+	}
+}

@@ -100,6 +100,58 @@ func TestAnswersAreNotKeptBack(t *testing.T) {
 	})
 }
 
+// Nor are they while C_Finalize waits for a call that takes long, which may be waiting for who gets the answer.
+func TestAnswersAreNotKeptBackByFinalize(t *testing.T) {
+	// C_GetInfo, which is quick; C_GetSlotInfo, which waits until the answer to the last C_GetInfo is seen; C_Finalize.
+	const (
+		info     = "\x00\x00\x00\x12" + "\x00\x00\x00\x00" + "\x00\x00\x00\x08" + "\x00\x00\x00\x03" + "\x00\x00\x00\x00"
+		slotInfo = "\x00\x00\x00\x13" + "\x00\x00\x00\x00" + "\x00\x00\x00\x11" + "\x00\x00\x00\x05" + "\x00\x00\x00\x01u" + "\x00\x00\x00\x00\x00\x00\x00\x00"
+		finalize = "\x00\x00\x00\x14" + "\x00\x00\x00\x00" + "\x00\x00\x00\x08" + "\x00\x00\x00\x02" + "\x00\x00\x00\x00"
+		learned  = 50
+	)
+	seen := make(chan struct{})
+	m := module.Func(func(_ context.Context, call ck.Call) error {
+		if _, long := call.(*ck.GetSlotInfoCall); long {
+			<-seen
+		}
+		return ck.CKR_DEVICE_ERROR // a short answer
+	})
+	here, there := net.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- rpc.Serve(t.Context(), m, there, there, rpc.ServerOptions{Pause: time.Sleep}) }()
+	testkit.Finishes(t, func() {
+		defer here.Close()
+		send := func(text string) {
+			if _, err := here.Write([]byte(text)); err != nil {
+				t.Error(err)
+			}
+		}
+		receive := func(want byte) {
+			answer := make([]byte, 12+17)
+			if _, err := io.ReadFull(here, answer); err != nil || answer[3] != want {
+				t.Errorf("the answer is to %#x, not to %#x: %v", answer[3], want, err)
+			}
+		}
+		send("\x02")
+		if _, err := io.ReadFull(here, make([]byte, 1)); err != nil {
+			t.Error(err)
+		}
+		for range learned {
+			send(info)
+			receive(0x12)
+		}
+		send(slotInfo + info + finalize)
+		receive(0x12)
+		close(seen)
+		receive(0x13)
+		receive(0x14)
+		_ = here.Close()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A client has no more sessions than it may have, and gets one again for each that is closed.
 func TestMaxSessions(t *testing.T) {
 	next := ck.SessionHandle(0)

@@ -236,13 +236,7 @@ func (s *server) read() (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	for s.active >= maxCalls || s.active > 0 && s.octets+h.message > maxOctets {
-		s.changed.Wait()
-	}
-	s.active++
-	s.octets += h.message
-	s.mu.Unlock()
+	s.admit(h.message)
 	j := &job{code: h.code}
 	if j.message, err = readMessage(s.in, h); err == nil {
 		j.request, err = decodeRequest(j.message, &s.dialect)
@@ -260,6 +254,24 @@ func (s *server) read() (*job, error) {
 	}
 	s.hold(j, j.held)
 	return j, nil
+}
+
+// admit waits until there is room for a call with a message of so many octets, and counts it among those that are under way.
+func (s *server) admit(octets int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for flushed := false; s.active >= maxCalls || s.active > 0 && s.octets+octets > maxOctets; {
+		if flushed {
+			s.changed.Wait()
+			continue
+		}
+		s.mu.Unlock()
+		s.flush()
+		flushed = true
+		s.mu.Lock()
+	}
+	s.active++
+	s.octets += octets
 }
 
 // hold notes that a call has so many octets for its results. The answer needs as many again. So there can be more than maxOctets, but
@@ -283,6 +295,7 @@ func (s *server) done(j *job) {
 
 // alone waits until no call is under way but the one that was read.
 func (s *server) alone() {
+	s.flush()
 	s.mu.Lock()
 	for s.active > 1 {
 		s.changed.Wait()

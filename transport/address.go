@@ -134,13 +134,13 @@ const maxPath = 107
 
 var errPercent = errors.New("% must come before two hexadecimal digits")
 
-// EncodePath writes the path of a Unix socket as an address that Parse reads.
+// EncodePath writes the path of a Unix socket as an address that Parse reads. It has nothing in it that shells take for something else.
 func EncodePath(path string) string {
 	const hex = "0123456789ABCDEF"
 	b := []byte("unix:path=")
 	for i := range len(path) {
 		c := path[i]
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(`.-_/\`, c) >= 0 {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(".-_/", c) >= 0 {
 			b = append(b, c)
 		} else {
 			b = append(b, '%', hex[c>>4], hex[c&15])

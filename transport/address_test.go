@@ -96,7 +96,7 @@ func TestEncodePath(t *testing.T) {
 			t.Errorf("%q is written as %q and read as %+v, %v", path, text, a, err)
 		}
 	}
-	if got, want := EncodePath(`/a b-c.d_e\ü`), `unix:path=/a%20b-c.d_e\%C3%BC`; got != want {
+	if got, want := EncodePath(`/a b-c.d_e\ü`), `unix:path=/a%20b-c.d_e%5C%C3%BC`; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

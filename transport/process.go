@@ -37,11 +37,7 @@ func (p *process) Write(b []byte, timeout time.Duration) error {
 	return err
 }
 
-func (p *process) note(err error) {
-	if err == syscall.ETIMEDOUT {
-		p.stuck.Store(true)
-	}
-}
+func (p *process) note(err error) { p.stuck.Store(err == syscall.ETIMEDOUT) }
 
 // Close closes the connection, and waits until the program has ended. One that does not is asked to by SIGTERM, and ended by
 // SIGKILL.

@@ -16,8 +16,11 @@ func deleteObjectVerb() *verb {
 		name: "delete-object", group: groupChange, operand: "OBJECT-URI", uri: uri.ForObjectOnToken,
 		short: "Delete an object of a token",
 		long: `Delete the object that a PKCS#11 URI names. If it names several, none is deleted
-without --all.`,
-		example: `  p11mux delete-object 'pkcs11:token=work;object=old;type=cert'`,
+without --all. The URI has to say which objects, by object=, id= or type=: put it
+in quotes, since a shell ends it at a semicolon. All objects of a token go type by
+type: cert, public, private, secret-key and data.`,
+		example: `  p11mux delete-object 'pkcs11:token=work;object=old;type=cert'
+  p11mux delete-object --all 'pkcs11:token=work;type=cert'`,
 		kit: kitUsage{short: "Delete objects matching PKCS#11 URI",
 			usage: "delete-object [--login] [--provider=<...>] pkcs11:object=<...>"},
 		options: withProvider | withLogin,
@@ -26,6 +29,10 @@ without --all.`,
 			own(fs, "all")
 		},
 		run: func(j *job) error {
+			if !j.isKit && len(j.uri.Attributes()) == 0 {
+				return hinted(usage("the URI names no objects"),
+					"name objects by object=, id= or type=, and quote the URI, since a shell ends it at a semicolon")
+			}
 			return j.with(func(ctx context.Context, s *set) error { return deleteObjects(ctx, j, s, all) })
 		},
 	}
@@ -54,13 +61,20 @@ func deleteObjects(ctx context.Context, j *job, s *set, all bool) error {
 	if err == nil && len(found) == 0 {
 		return hinted(errors.New("no matching object"), "run 'p11mux list-objects' to see what there is")
 	}
-	errs := []error{err}
+	errs, deleted := []error{err}, 0
 	p := j.progress("deleting objects")
 	for _, o := range found {
-		errs = append(errs, j.destroy(ctx, o))
+		if err := j.destroy(ctx, o); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		deleted++
 		p.step()
 	}
 	p.done()
+	if len(found) > 0 {
+		j.tell("%d of %s deleted", deleted, plural(len(found), "object"))
+	}
 	return errors.Join(errs...)
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/p11mux/p11mux/transport"
 )
 
 // maxPath is the longest path of a socket, in octets; the kernel wants an end behind it.
@@ -114,12 +116,9 @@ func Listen(name string, user, group int) (*Listener, error) {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	l := &Listener{file: os.NewFile(uintptr(fd), path), address: "unix:path=" + encode(path), path: path, inode: inode(path)}
+	l := &Listener{file: os.NewFile(uintptr(fd), path), address: transport.EncodePath(path), path: path, inode: inode(path)}
 	if user >= 0 || group >= 0 {
-		err = os.Lchown(path, user, group)
-	}
-	if err == nil {
-		err = os.Chmod(path, mode)
+		err = own(path, user, group, mode)
 	}
 	if err == nil {
 		err = unix.Listen(fd, unix.SOMAXCONN)
@@ -128,6 +127,30 @@ func Listen(name string, user, group int) (*Listener, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
+}
+
+// own gives the file of a socket to a user and a group, by a descriptor: where others can write to the directory it may not be the file any
+// more that was made, and what a symbolic link leads to must not be changed.
+func own(path string, user, group int, mode fs.FileMode) error {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer unix.Close(fd)
+	var stat unix.Stat_t
+	if err = unix.Fstat(fd, &stat); err == nil && stat.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		err = errors.New("somebody else has put something in the place of the socket")
+	}
+	if err == nil {
+		err = unix.Fchownat(fd, "", user, group, unix.AT_EMPTY_PATH)
+	}
+	if err == nil {
+		err = unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), uint32(mode.Perm()))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 // lockTime is how long others are waited for who make sockets in the same directory.
@@ -247,7 +270,7 @@ func Inherited(fd int, remove bool) (*Listener, error) {
 	l := &Listener{file: os.NewFile(uintptr(fd), "inherited")}
 	switch a := address.(type) {
 	case *unix.SockaddrUnix:
-		l.address = "unix:path=" + encode(a.Name)
+		l.address = transport.EncodePath(a.Name)
 		if remove {
 			l.path, l.inode = a.Name, inode(a.Name)
 		}
@@ -257,18 +280,4 @@ func Inherited(fd int, remove bool) (*Listener, error) {
 		return nil, errors.Join(fmt.Errorf("descriptor %d is neither a Unix nor a vsock socket", fd), l.Close())
 	}
 	return l, nil
-}
-
-// encode is a path as it is in an address.
-func encode(path string) string {
-	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_/\\"
-	var b strings.Builder
-	for i := range len(path) {
-		if strings.IndexByte(plain, path[i]) >= 0 {
-			b.WriteByte(path[i])
-		} else {
-			fmt.Fprintf(&b, "%%%02X", path[i])
-		}
-	}
-	return b.String()
 }

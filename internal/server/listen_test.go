@@ -81,6 +81,26 @@ func TestListen(t *testing.T) {
 	}
 }
 
+// What somebody has put in the place of the socket stays as it is.
+func TestOwn(t *testing.T) {
+	dir := t.TempDir()
+	file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, link} {
+		if err := own(path, -1, os.Getegid(), 0o660); err == nil || !contains(err.Error(), path+": somebody else") {
+			t.Error(err)
+		}
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
 // A descriptor that does not listen is no listener.
 func TestInherited(t *testing.T) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
