@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -161,6 +162,28 @@ func TestStuck(t *testing.T) {
 	}
 	if !stream.Ended(fd, time.Minute) {
 		t.Error("the program goes on after Close")
+	}
+}
+
+// A program that was slow once and has answered since may end by itself: what it does at its end is done.
+func TestSlow(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ended")
+	c, _ := run(t, "sh -c 'read line; echo; cat; sleep 0.2; echo > \"$1\"' sh "+file)
+	b := make([]byte, 1)
+	if _, err := c.Read(b, time.Millisecond); err != syscall.ETIMEDOUT {
+		t.Errorf("it said something: %v", err)
+	}
+	if err := c.Write([]byte("\n"), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Read(b, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Errorf("the program could not end by itself: %v", err)
 	}
 }
 
