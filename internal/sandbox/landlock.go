@@ -1,8 +1,11 @@
 package sandbox
 
 import (
+	"cmp"
 	"fmt"
+	"os"
 	"runtime"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -63,51 +66,47 @@ func attrFor(version int, r Rules) (a attr, octets uintptr) {
 	return a, octets
 }
 
-// Start has start called on a thread that the rules hold for, and which ends with it. A process that is started there is confined, with
-// all that it starts; nothing else is. Each has a domain of its own, so it can trace and signal no other one either. ErrUnsupported says that
-// the kernel cannot do it, and then start is not called. A kernel that knows some of what rules say does that.
-func Start(r Rules, start func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		if err := restrict(r); err != nil {
-			result <- err
-			return
-		}
-		result <- start()
-	}()
-	return <-result
-}
-
-// restrict confines the calling thread.
-func restrict(r Rules) error {
+// Open makes a ruleset of the rules, for [Exec] in this process or in another one that is given the file. ErrUnsupported says that the kernel
+// cannot do it; one that knows some of what rules say does that.
+func Open(r Rules) (*os.File, error) {
 	version := Version()
 	if version == 0 {
-		return ErrUnsupported
+		return nil, ErrUnsupported
 	}
 	a, octets := attrFor(version, r)
 	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&a)), octets, 0)
 	if errno != 0 {
-		return fmt.Errorf("couldn't make a sandbox: %w", errno)
+		return nil, fmt.Errorf("couldn't make a sandbox: %w", errno)
 	}
-	defer unix.Close(int(fd))
+	ruleset := os.NewFile(fd, "ruleset")
+	var err error
 	for _, path := range r.Read {
-		if err := allow(int(fd), path, a.fs&(reading|unix.LANDLOCK_ACCESS_FS_IOCTL_DEV)); err != nil {
-			return err
-		}
+		err = cmp.Or(err, allow(int(fd), path, a.fs&(reading|unix.LANDLOCK_ACCESS_FS_IOCTL_DEV)))
 	}
 	for _, path := range r.Write {
-		if err := allow(int(fd), path, a.fs&^devices); err != nil {
-			return err
-		}
+		err = cmp.Or(err, allow(int(fd), path, a.fs&^devices))
 	}
+	if err != nil {
+		_ = ruleset.Close() // nobody has it
+		return nil, err
+	}
+	return ruleset, nil
+}
+
+// Exec executes a program in place of the process, confined by a ruleset, which is closed. The program and all that it starts are in a domain
+// of their own, and can trace and signal nobody outside of it. It returns only with an error; the calling goroutine must end then, since its
+// thread may be confined. (That a process begins anew is how all of its threads are confined, whoever started them. To confine a thread of
+// another process before it starts this one would cost that process the thread, which it may not get again.)
+func Exec(ruleset int, file string, args, env []string) error {
+	runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("couldn't give up new privileges: %w", err)
 	}
-	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0); errno != 0 {
+	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(ruleset), 0, 0); errno != 0 {
 		return fmt.Errorf("couldn't enter the sandbox: %w", errno)
 	}
-	return nil
+	unix.CloseOnExec(ruleset)
+	return fmt.Errorf("couldn't begin anew in the sandbox: %w", syscall.Exec(file, args, env))
 }
 
 // allow adds a rule. A path that is not there is left out.

@@ -51,6 +51,9 @@ func (p *pool) start() (*worker, error) {
 	}
 	t := syscall.NsecToTimeval(int64(startTime))
 	if err = syscall.SetsockoptTimeval(w.socket, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &t); err == nil {
+		err = p.confine(w)
+	}
+	if err == nil {
 		err = syscall.Sendmsg(w.socket, p.service, nil, nil, syscall.MSG_NOSIGNAL)
 	}
 	var said []byte
@@ -96,16 +99,7 @@ func (p *pool) spawn() (*worker, error) {
 	attr := &os.ProcAttr{
 		Files: []*os.File{null, os.Stderr, os.Stderr, theirs}, Env: environment(), Sys: &syscall.SysProcAttr{PidFD: &life},
 	}
-	begin := func() (err error) {
-		w.process, err = os.StartProcess(p.command[0], p.command[1:], attr)
-		return err
-	}
-	if p.sandbox == nil {
-		err = begin()
-	} else {
-		err = sandbox.Start(*p.sandbox, begin)
-	}
-	if err != nil {
+	if w.process, err = os.StartProcess(p.command[0], p.command[1:], attr); err != nil {
 		_ = syscall.Close(fds[0])
 		return nil, fmt.Errorf("couldn't start a worker: %w", err)
 	}
@@ -115,6 +109,19 @@ func (p *pool) spawn() (*worker, error) {
 		close(w.ended)
 	})
 	return w, nil
+}
+
+// confine has a worker enter the sandbox, if there is one, before it is told what to load.
+func (p *pool) confine(w *worker) error {
+	if p.sandbox == nil {
+		return nil
+	}
+	ruleset, err := sandbox.Open(*p.sandbox)
+	if err != nil {
+		return err
+	}
+	defer ruleset.Close()
+	return syscall.Sendmsg(w.socket, []byte{sayConfine}, syscall.UnixRights(int(ruleset.Fd())), nil, syscall.MSG_NOSIGNAL)
 }
 
 // environment is the workers': what systemd has said to us is not for them.

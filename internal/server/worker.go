@@ -15,6 +15,7 @@ import (
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/internal/native"
+	"github.com/p11mux/p11mux/internal/sandbox"
 	"github.com/p11mux/p11mux/internal/serve"
 	"github.com/p11mux/p11mux/internal/stream"
 	"github.com/p11mux/p11mux/module"
@@ -26,10 +27,11 @@ const control = 3
 
 // What the two sides say to each other, in the first octet of a message.
 const (
-	sayReady  = 'R' // the worker can take a client
-	sayFailed = 'F' // it cannot, and why
-	sayClient = 'C' // comes with a connection
-	sayDrain  = 'D' // take no more calls
+	sayConfine = 'L' // comes with a ruleset, before all else
+	sayReady   = 'R' // the worker can take a client
+	sayFailed  = 'F' // it cannot, and why
+	sayClient  = 'C' // comes with a connection
+	sayDrain   = 'D' // take no more calls
 )
 
 // maxMessage is the longest message between the two sides, in octets.
@@ -55,12 +57,16 @@ func say(text string) { fmt.Fprintln(os.Stderr, "p11mux server: "+text) }
 
 func work() error {
 	stream.ManyThreads()
-	text, _, err := receive(control)
+	text, ruleset, err := receive(control)
 	if errors.Is(err, syscall.EBADF) || errors.Is(err, syscall.ENOTSOCK) {
 		return errors.New("this is for the server to start, not for people")
 	}
 	if err != nil {
 		return quietly(err)
+	}
+	if ruleset >= 0 {
+		err := sandbox.Exec(ruleset, "/proc/self/exe", os.Args, os.Environ()) // and there what follows is received
+		return tell(control, sayFailed, err.Error())
 	}
 	syscall.CloseOnExec(control)
 	var s Service
