@@ -121,6 +121,12 @@ func TestServerLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone(t, pid)
+	// A PIN in the URI of a token is not among what everybody can read of the server.
+	c.server(t, "--provider", softhsm(t), "pkcs11:token=token?pin-value=98761234")
+	line, err := os.ReadFile("/proc/" + c.env["P11_KIT_SERVER_PID"] + "/cmdline")
+	if err != nil || !strings.Contains(string(line), "pkcs11:token=token") || strings.Contains(string(line), "98761234") {
+		t.Errorf("the server's arguments are %q, %v", line, err)
+	}
 	// What cannot be is told at once.
 	for _, wrong := range []struct {
 		code int

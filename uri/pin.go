@@ -1,5 +1,7 @@
 package uri
 
+import "strings"
+
 // hidden is what stands for a PIN in texts.
 const hidden = "(hidden)"
 
@@ -85,4 +87,38 @@ func (u *URI) Clone() *URI {
 		c.pin = newPIN(u.pin.Bytes())
 	}
 	return c
+}
+
+// EmptyPIN gives the text of a URI with an empty PIN where it has one, and as it is otherwise: what the text says beside that stays as it is
+// written, and so does what is wrong with it.
+func EmptyPIN(text string) string {
+	var b strings.Builder
+	begin, rest, _ := strings.Cut(text, ":")
+	b.WriteString(begin)
+	if len(begin) < len(text) {
+		b.WriteByte(':')
+	}
+	separators := ";?"
+	for {
+		end := strings.IndexAny(rest, separators)
+		part := rest
+		if end >= 0 {
+			part = rest[:end]
+		}
+		name, _, _ := strings.Cut(part, "=")
+		if counts := string(removeSpace([]byte(name))); counts == "pin-value" && len(name) < len(part) {
+			part = name + "="
+		} else if counts == "" && len(name) == len(part) {
+			separators = "&" // an empty component ends the path
+		}
+		b.WriteString(part)
+		if end < 0 {
+			return b.String()
+		}
+		if rest[end] == '?' {
+			separators = "&"
+		}
+		b.WriteByte(rest[end])
+		rest = rest[end+1:]
+	}
 }

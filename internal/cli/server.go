@@ -18,6 +18,7 @@ import (
 
 	"github.com/p11mux/p11mux/internal/sandbox"
 	"github.com/p11mux/p11mux/internal/server"
+	"github.com/p11mux/p11mux/uri"
 )
 
 // A serving is one run of the server command.
@@ -141,6 +142,9 @@ func (s *serving) run(args []string) error {
 	if s.foreground {
 		return s.serve(l, peers, func() { s.print(l.Address(), os.Getpid()) })
 	}
+	if len(s.service.Tokens) > 0 {
+		args = s.service.Tokens
+	}
 	process, err := server.Detach(l, append([]string{self, "p11mux", "server", "--detached"}, s.words(args)...))
 	if err != nil {
 		return err
@@ -173,7 +177,9 @@ func (s *serving) choose(args []string) error {
 	case len(args) == 0:
 		return usage("no token and no module is given")
 	case strings.HasPrefix(args[0], "pkcs11:"):
-		s.service.Tokens = args
+		for _, text := range args {
+			s.service.Tokens = append(s.service.Tokens, uri.EmptyPIN(text)) // nothing needs it, and the server's arguments can be read for long
+		}
 	case s.service.Provider != "":
 		return usage("%q is not the URI of a token", args[0])
 	case len(args) > 1:
