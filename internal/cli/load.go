@@ -44,6 +44,9 @@ func (j *job) load() (*set, error) {
 	if err != nil {
 		return nil, hinted(j.fail("couldn't load modules", err), "run 'p11mux doctor' to see what is wrong with the modules")
 	}
+	if ms.Len() == 0 && len(ms.Problems()) > 0 && !j.isKit {
+		return nil, hinted(errors.New("no module can be used"), "run 'p11mux doctor' to see what is wrong with the modules")
+	}
 	return &set{slices.Collect(ms.All()), ms.FindTokens, ms.Close}, nil
 }
 
