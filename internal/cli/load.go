@@ -34,9 +34,13 @@ func (j *job) load() (*set, error) {
 	}
 	defer j.progress("loading modules").done()
 	if j.provider != "" {
-		m, err := p11mux.LoadModule(j.provider, opts...)
+		path := j.provider
+		if !j.isKit {
+			path = fromHere(path)
+		}
+		m, err := p11mux.LoadModule(path, opts...)
 		if err != nil {
-			return nil, hinted(j.fail("couldn't load module", err), "give --provider the path of a PKCS#11 module's shared object")
+			return nil, hinted(j.fail("couldn't load module", err), "%s", providerHint(path))
 		}
 		return &set{[]*p11mux.Module{m}, m.FindTokens, m.Close}, nil
 	}

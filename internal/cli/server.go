@@ -56,6 +56,10 @@ it is.`,
   p11mux server --kill`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.cmd = cmd
+			s.service.Provider = fromHere(s.service.Provider)
+			if len(args) > 0 {
+				args[0] = fromHere(args[0])
+			}
 			return s.run(args)
 		},
 	}
