@@ -59,7 +59,7 @@ func deleteObjects(ctx context.Context, j *job, s *set, all bool) error {
 		return true
 	})
 	if err == nil && len(found) == 0 {
-		return hinted(errors.New("no matching object"), "run 'p11mux list-objects' to see what there is")
+		return j.noObject()
 	}
 	errs, deleted := []error{err}, 0
 	p := j.progress("deleting objects")

@@ -22,7 +22,7 @@ const probeDescriptor = 3
 
 func doctorVerb() *verb {
 	var program, probe string
-	var patience time.Duration
+	patience := defaultPatience
 	return &verb{
 		name: "doctor", group: groupWhy,
 		short: "Find out why modules are not used as they should be",
@@ -35,7 +35,7 @@ The exit status is 1 if there is a warning or an error.`,
 		options: withJSON | withoutKit,
 		flags: func(fs *pflag.FlagSet) {
 			fs.StringVar(&program, "as", "p11mux", "whose modules: the name of a `PROGRAM`, for enable-in and disable-in")
-			fs.DurationVar(&patience, "timeout", defaultPatience, "how long a module may take to answer, a `TIME` such as 30s")
+			timeVar(fs, &patience, "timeout", "", "how long a module may take to answer, in seconds or with its unit")
 			fs.StringVar(&probe, "probe", "", "try one module, and write what it says to descriptor 3")
 			if err := fs.MarkHidden("probe"); err != nil {
 				panic(err) // it is there

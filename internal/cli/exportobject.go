@@ -53,7 +53,7 @@ func (j *job) object(ctx context.Context, s *set, hint string) (*p11mux.Object, 
 	case len(found) == 0 && err != nil:
 		return nil, err
 	case len(found) == 0:
-		return nil, hinted(errors.New("no matching object"), "run 'p11mux list-objects' to see what there is; what is private shows with --login")
+		return nil, j.noObject()
 	case len(found) > 1:
 		if found[0].URI() == found[1].URI() {
 			return nil, hinted(fmt.Errorf("there are several objects of this URI: %s", found[0].URI()),

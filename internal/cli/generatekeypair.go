@@ -21,6 +21,7 @@ type generation struct {
 	typ, bits, curve string
 
 	mechanism       ck.MechanismType
+	size            uint64         // of an RSA key, in bits
 	public, private []ck.Attribute // what the type of key asks for
 }
 
@@ -117,8 +118,10 @@ func (g *generation) prepare(isKit bool) error {
 	switch {
 	case g.bits != "" && g.curve != "":
 		return usage("both --bits and --curve cannot be specified at once")
-	case g.bits != "", g.curve == "" && isKit:
+	case isKit && g.curve == "":
 		return usage("no curve specified")
+	case g.bits != "":
+		return usage("--bits is for RSA keys: one of type %s is on a --curve", strings.ToLower(g.typ))
 	case g.curve == "":
 		g.curve = defaultCurve
 	}
@@ -139,8 +142,10 @@ func (g *generation) prepareRSA(isKit bool) error {
 	switch {
 	case g.bits != "" && g.curve != "":
 		return usage("both --bits and --curve cannot be specified at once")
-	case g.curve != "", g.bits == "" && isKit:
+	case isKit && g.bits == "":
 		return usage("no bits specified")
+	case g.curve != "":
+		return usage("--curve is for ECDSA and EdDSA keys: one of type rsa has --bits")
 	case g.bits == "":
 		g.bits = "3072"
 	}
@@ -148,9 +153,26 @@ func (g *generation) prepareRSA(isKit bool) error {
 	if err != nil || bits == 0 {
 		return usage("failed to parse bits value: %s", g.bits)
 	}
+	g.size = bits
 	g.public = append(g.public, p11mux.Attr(ck.CKA_ENCRYPT, true), p11mux.Attr(ck.CKA_MODULUS_BITS, uint64(bits)))
 	g.private = append(g.private, p11mux.Attr(ck.CKA_DECRYPT, true))
 	return nil
+}
+
+// leastBits is what no token's largest RSA key is below. One that says so counts octets, against PKCS#11 3.2 §6.1.4.
+const leastBits = 512
+
+// fits says whether the token makes RSA keys of the size. Tokens that are asked for another one often do not say what is wrong.
+func (g *generation) fits(ctx context.Context, t *p11mux.Token) error {
+	if g.size == 0 {
+		return nil
+	}
+	info, err := t.MechanismInfo(ctx, g.mechanism)
+	if err != nil || info.MaxKeySize < leastBits || info.MinKeySize <= g.size && g.size <= info.MaxKeySize {
+		return nil // what cannot be known, the token says
+	}
+	return hinted(fmt.Errorf("%q makes RSA keys of %d to %d bits, and none of %d", t.Label(), info.MinKeySize, info.MaxKeySize, g.size),
+		"give --bits a number in that range, such as 3072")
 }
 
 // A pairInfo names two keys.
@@ -170,7 +192,10 @@ func (g *generation) generate(ctx context.Context, j *job, s *set) error {
 		names = append(names, p11mux.Attr(ck.CKA_ID, id))
 	}
 	var made pairInfo
-	err = j.change(ctx, s, func(_ *p11mux.Token, session *p11mux.Session) error {
+	err = j.change(ctx, s, func(token *p11mux.Token, session *p11mux.Session) error {
+		if err := g.fits(ctx, token); err != nil && !j.isKit {
+			return err
+		}
 		p := j.progress("making the keys")
 		public, private, err := session.GenerateKeyPair(ctx, ck.Mechanism{Type: g.mechanism}, append(g.public, names...), append(g.private, names...))
 		p.done()

@@ -21,7 +21,8 @@ func importObjectVerb() *verb {
 		name: "import-object", group: groupChange, operand: "TOKEN-URI", uri: uri.ForToken, some: true,
 		short: "Write certificates and public keys to a token",
 		long: `Write the certificates and public keys of a PEM file to the token that a PKCS#11
-URI names. Private keys are not taken: make them on the token.`,
+URI names. Private keys are not taken: make them on the token. If the file has
+anything else, nothing is written.`,
 		example: `  p11mux import-object --file server.pem --label server --id 01 pkcs11:token=work`,
 		kit: kitUsage{short: "Import object into PKCS#11 token",
 			usage: "import-object --file=<...> [--label=<...>] [--id=<...>] [--login] [--provider=<...>] pkcs11:token=<...>"},
@@ -39,7 +40,7 @@ URI names. Private keys are not taken: make them on the token.`,
 				return err
 			}
 			objects, err := j.readObjects(file)
-			if err != nil && len(objects) == 0 {
+			if err != nil && (len(objects) == 0 || !j.isKit) {
 				return err
 			}
 			return errors.Join(err, j.with(func(ctx context.Context, s *set) error { return importObjects(ctx, j, s, objects, more) }))
@@ -72,7 +73,7 @@ func (j *job) readObjects(file string) ([][]ck.Attribute, error) {
 	}
 	switch {
 	case len(errs) > 0:
-		return objects, hinted(errors.Join(errs...), "only blocks of CERTIFICATE and PUBLIC KEY can be imported")
+		return objects, hinted(errors.Join(errs...), "only blocks of CERTIFICATE and PUBLIC KEY can be imported: nothing was written, give a file without the others")
 	case len(objects) == 0:
 		return nil, hinted(errors.New("no object to import"), "give a file with PEM blocks: -----BEGIN CERTIFICATE----- or -----BEGIN PUBLIC KEY-----")
 	}
@@ -94,8 +95,11 @@ func importObjects(ctx context.Context, j *job, s *set, objects [][]ck.Attribute
 	return j.change(ctx, s, func(_ *p11mux.Token, session *p11mux.Session) error {
 		p := j.progress("writing objects")
 		defer p.done()
-		for _, object := range objects {
+		for n, object := range objects {
 			if err := create(ctx, session, append(object, more...)); err != nil {
+				if n > 0 {
+					j.tell("%d of %s written", n, plural(len(objects), "object"))
+				}
 				return j.fail("failed to create object", err)
 			}
 			p.step()

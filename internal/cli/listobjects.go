@@ -78,8 +78,9 @@ func listObjects(ctx context.Context, j *job, s *set, how listing) error {
 	if err != nil {
 		return err
 	}
+	var empty error
 	if len(tokens) == 0 {
-		j.tellNoToken(s)
+		empty = j.emptyOfTokens(s)
 	}
 	hides, hidden := how.hides(j), 0
 	p := j.progress("reading objects") // only now: a PIN may have been asked for on the same terminal
@@ -102,17 +103,27 @@ func listObjects(ctx context.Context, j *job, s *set, how listing) error {
 	if hidden > 0 {
 		j.tell("%s that say how far certificates are trusted are left out: --all lists them", plural(hidden, "object"))
 	} else if len(all) == 0 && len(tokens) > 0 && err == nil && len(errs) == 0 {
-		j.tellNoObject(ctx, tokens)
+		empty = j.emptyOfObjects(ctx, tokens)
 	}
-	return errors.Join(j.writeObjects(all, how.onlyURIs), err, errors.Join(errs...))
+	return errors.Join(j.writeObjects(all, how.onlyURIs), err, errors.Join(errs...), empty)
 }
 
-// tellNoObject says why a list of objects is empty.
-func (j *job) tellNoObject(ctx context.Context, tokens []*p11mux.Token) {
-	text := "there is no object"
-	if j.named {
-		text = "no object matches the URI"
+// noObject is the failure that no object is what the URI names.
+func (j *job) noObject() error {
+	hint := "run 'p11mux list-objects' to see what there is"
+	if !j.loggedIn {
+		hint += "; what is private shows with --login"
 	}
+	return hinted(errors.New("no matching object"), "%s", hint)
+}
+
+// emptyOfObjects says why a list of the objects of tokens is empty. It is a failure, but as p11-kit, if the URI asks for some; a token may
+// well have none.
+func (j *job) emptyOfObjects(ctx context.Context, tokens []*p11mux.Token) error {
+	if !j.isKit && len(j.uri.Attributes()) > 0 {
+		return j.noObject()
+	}
+	text := "there is no object"
 	if !j.loggedIn && slices.ContainsFunc(tokens, func(t *p11mux.Token) bool {
 		info, err := t.Info(ctx)
 		return err == nil && info.Flags&ck.CKF_LOGIN_REQUIRED != 0
@@ -120,6 +131,7 @@ func (j *job) tellNoObject(ctx context.Context, tokens []*p11mux.Token) {
 		text += "; what is private shows with --login"
 	}
 	j.tell("%s", text)
+	return nil
 }
 
 func (j *job) writeObjects(all []*objectInfo, onlyURIs bool) error {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/pflag"
@@ -40,9 +41,14 @@ func listTokens(ctx context.Context, j *job, s *set, onlyURIs bool) error {
 		all = append(all, info)
 	}
 	p.done()
+	var empty error
 	if len(all) == 0 {
-		j.tellNoToken(s)
+		empty = j.emptyOfTokens(s)
 	}
+	return errors.Join(j.writeTokens(all, onlyURIs), empty)
+}
+
+func (j *job) writeTokens(all []*tokenInfo, onlyURIs bool) error {
 	switch {
 	case j.json:
 		return writeJSON(j.out, all)
@@ -62,9 +68,11 @@ func listTokens(ctx context.Context, j *job, s *set, onlyURIs bool) error {
 	return t.write(j.out)
 }
 
-// tellNoToken says why a list of tokens, or of what is on them, is empty.
-func (j *job) tellNoToken(s *set) {
+// emptyOfTokens says why a list of tokens, or of what is on them, is empty. That nothing matches a URI is a failure, but as p11-kit.
+func (j *job) emptyOfTokens(s *set) error {
 	switch {
+	case j.named && !j.isKit:
+		return j.noToken(s)
 	case len(s.all) == 0:
 		j.tellNoModule()
 	case j.named:
@@ -72,6 +80,7 @@ func (j *job) tellNoToken(s *set) {
 	default:
 		j.tell("there is no token")
 	}
+	return nil
 }
 
 func (j *job) tellNoModule() { j.tell("no module is loaded: 'p11mux doctor' says what is configured") }

@@ -34,15 +34,22 @@ func (j *job) load() (*set, error) {
 	}
 	defer j.progress("loading modules").done()
 	if j.provider != "" {
-		m, err := p11mux.LoadModule(j.provider, opts...)
+		path := j.provider
+		if !j.isKit {
+			path = fromHere(path)
+		}
+		m, err := p11mux.LoadModule(path, opts...)
 		if err != nil {
-			return nil, hinted(j.fail("couldn't load module", err), "give --provider the path of a PKCS#11 module's shared object")
+			return nil, hinted(j.fail("couldn't load module", err), "%s", providerHint(path))
 		}
 		return &set{[]*p11mux.Module{m}, m.FindTokens, m.Close}, nil
 	}
 	ms, err := p11mux.Load(opts...)
 	if err != nil {
 		return nil, hinted(j.fail("couldn't load modules", err), "run 'p11mux doctor' to see what is wrong with the modules")
+	}
+	if ms.Len() == 0 && len(ms.Problems()) > 0 && !j.isKit {
+		return nil, hinted(errors.New("no module can be used"), "run 'p11mux doctor' to see what is wrong with the modules")
 	}
 	return &set{slices.Collect(ms.All()), ms.FindTokens, ms.Close}, nil
 }

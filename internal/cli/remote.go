@@ -28,7 +28,10 @@ Tokens are those of the provider, or of all configured modules. With ?write-prot
 		Example: `  p11mux remote /usr/lib/softhsm/libsofthsm2.so
   p11mux remote 'pkcs11:token=signing?write-protected=yes'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return remote(cmd.CommandPath(), provider, args, Stdio{cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()})
+			if len(args) > 0 {
+				args[0] = fromHere(args[0])
+			}
+			return remote(cmd.CommandPath(), fromHere(provider), args, Stdio{cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()})
 		},
 	}
 	cmd.Flags().StringVarP(&provider, "provider", "p", "", "the `MODULE` that has the tokens")

@@ -32,16 +32,16 @@ type serving struct {
 	name                 string
 	user, group          string
 	asUser, asGroup      string
-	timeout              uint
 	clients, warm        uint
 	sessions, message    uint
-	drain                time.Duration
+	timeout, drain       time.Duration
 	read, write          []string
 	network, open        bool
 }
 
 func serverCommand() *cobra.Command {
-	s := &serving{}
+	s := &serving{drain: 30 * time.Second}
+	s.service.Stall = 30 * time.Second
 	cmd := &cobra.Command{
 		Use:   "server [OPTION...] {TOKEN-URI... | MODULE}",
 		Short: "Let other programs use tokens through a socket",
@@ -57,6 +57,10 @@ it is.`,
   p11mux server --kill`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.cmd = cmd
+			s.service.Provider = fromHere(s.service.Provider)
+			if len(args) > 0 {
+				args[0] = fromHere(args[0])
+			}
 			return s.run(args)
 		},
 	}
@@ -68,20 +72,20 @@ it is.`,
 	f.StringVarP(&s.group, "group", "g", "", "only members of `GROUP` may connect")
 	f.StringVarP(&s.asUser, "run-as-user", "a", "", "become `USER` first")
 	f.StringVarP(&s.asGroup, "run-as-group", "z", "", "become a member of `GROUP` alone first")
-	f.UintVarP(&s.timeout, "timeout", "t", 0, "end after `SECONDS` without clients")
+	timeVar(f, &s.timeout, "timeout", "t", "end after such a `TIME` without clients, in seconds or with its unit; 0 for never")
 	f.BoolVarP(&s.kill, "kill", "k", false, "end the server that P11_KIT_SERVER_PID names")
 	f.BoolVarP(&s.csh, "csh", "c", false, "print commands of csh")
 	f.BoolVarP(&s.sh, "sh", "s", false, "print commands of sh")
 	f.BoolVarP(&s.verbose, "verbose", "v", false, "say who comes and goes")
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "say nothing of what goes wrong with clients")
 	f.BoolVar(&s.service.WriteProtect, "write-protect", false, "nothing may be written to the tokens")
-	f.UintVar(&s.clients, "max-clients", 256, "how many may be connected at the same time")
-	f.UintVar(&s.sessions, "max-sessions", 1024, "how many sessions a client may have open; 0 for any number")
-	f.UintVar(&s.message, "max-message", 16<<20, "the longest request, in octets")
-	f.DurationVar(&s.service.Idle, "idle-timeout", 0, "disconnect clients that have not called for so long; 0 for never")
-	f.DurationVar(&s.service.Stall, "stall-timeout", 30*time.Second, "disconnect clients that take longer to send a request or to take an answer; 0 for never")
-	f.DurationVar(&s.drain, "drain", 30*time.Second, "how long clients may stay when the server is to end")
-	f.UintVar(&s.warm, "warm", 2, "how many processes to keep ready for clients")
+	countVar(f, &s.clients, "max-clients", 1, 256, "how many may be connected at the same time")
+	countVar(f, &s.sessions, "max-sessions", 0, 1024, "how many sessions a client may have open; 0 for any number")
+	countVar(f, &s.message, "max-message", leastMessage, 16<<20, "the longest request, in octets")
+	timeVar(f, &s.service.Idle, "idle-timeout", "", "disconnect clients that have not called for so long; 0 for never")
+	timeVar(f, &s.service.Stall, "stall-timeout", "", "disconnect clients that take longer to send a request or to take an answer; 0 for never")
+	timeVar(f, &s.drain, "drain", "", "how long clients may stay when the server is to end")
+	countVar(f, &s.warm, "warm", 0, 2, "how many processes to keep ready for clients")
 	f.StringArrayVar(&s.read, "allow-read", nil, "the module may read `PATH`, and nothing that is not named but the system's own")
 	f.StringArrayVar(&s.write, "allow-write", nil, "the same for reading and writing `PATH`")
 	f.BoolVar(&s.network, "allow-network", false, "the module may use TCP, where --allow-read or --allow-write is given")
@@ -168,6 +172,9 @@ func (s *serving) words(args []string) []string {
 	return append(append(words, "--"), args...)
 }
 
+// leastMessage is enough for a client to begin and to do something, in octets.
+const leastMessage = 4096
+
 // self is the program that is running, also when its file has been replaced.
 const self = "/proc/self/exe"
 
@@ -186,9 +193,6 @@ func (s *serving) choose(args []string) error {
 		return usage("one module can be served, and %d are given", len(args))
 	default:
 		s.service.Provider = args[0]
-	}
-	if s.clients == 0 || s.message == 0 || s.service.Idle < 0 || s.service.Stall < 0 || s.drain < 0 {
-		return usage("a limit makes no sense")
 	}
 	if s.open && (len(s.read) > 0 || len(s.write) > 0) {
 		return usage("--no-sandbox goes against --allow-read and --allow-write")
@@ -345,7 +349,7 @@ func (s *serving) serve(l *server.Listener, peers server.Peers, ready func()) er
 	return server.Serve(ctx, l, server.Options{
 		Service: s.service, Peers: peers, Command: []string{self, "p11mux", "server", "worker"}, Sandbox: confined,
 		Warm: int(min(s.warm, s.clients)), Clients: int(min(s.clients, 1<<20)),
-		Unused: time.Duration(s.timeout) * time.Second, Drain: s.drain,
+		Unused: s.timeout, Drain: s.drain,
 		Say:     func(format string, args ...any) { say(!s.quiet, format, args...) },
 		Verbose: func(format string, args ...any) { say(s.verbose, format, args...) },
 		Ready: func() {
