@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/p11mux/p11mux/transport"
 )
 
 // maxPath is the longest path of a socket, in octets; the kernel wants an end behind it.
@@ -22,6 +24,7 @@ const maxPath = 107
 type Listener struct {
 	file    *os.File
 	address string
+	anyPort uint32 // of vsock, where it listens by whichever number this machine has; 0 for none
 	path    string // of the file that is removed at the end; empty for none
 	inode   uint64
 	once    sync.Once
@@ -29,6 +32,21 @@ type Listener struct {
 
 // Address is the listener's address, as clients take it.
 func (l *Listener) Address() string { return l.address }
+
+// reached are the addresses by which programs on this machine reach the listener.
+func (l *Listener) reached() []*transport.Address {
+	texts := []string{l.address}
+	if l.anyPort != 0 {
+		texts = append(texts, localAddress(l.anyPort))
+	}
+	var all []*transport.Address
+	for _, text := range texts {
+		if a, err := transport.Parse(text); err == nil { // else clients cannot name it either
+			all = append(all, a)
+		}
+	}
+	return all
+}
 
 // File is the socket, which belongs to the listener.
 func (l *Listener) File() *os.File { return l.file }
@@ -114,7 +132,7 @@ func Listen(name string, user, group int) (*Listener, error) {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	l := &Listener{file: os.NewFile(uintptr(fd), path), address: "unix:path=" + encode(path), path: path, inode: inode(path)}
+	l := &Listener{file: os.NewFile(uintptr(fd), path), address: transport.EncodePath(path), path: path, inode: inode(path)}
 	if user >= 0 || group >= 0 {
 		err = os.Lchown(path, user, group)
 	}
@@ -205,11 +223,26 @@ func listenVsock(text string) (*Listener, error) {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("vsock:%s: %w", text, err)
 	}
-	return &Listener{file: os.NewFile(uintptr(fd), "vsock"), address: vsockAddress(uint32(cid), uint32(port))}, nil
+	l := &Listener{file: os.NewFile(uintptr(fd), "vsock")}
+	l.at(uint32(cid), uint32(port))
+	return l, nil
 }
 
 // getLocalCID is IOCTL_VM_SOCKETS_GET_LOCAL_CID of linux/vm_sockets.h.
 const getLocalCID = 0x7b9
+
+// at notes where a socket of virtual machines listens.
+func (l *Listener) at(cid, port uint32) {
+	l.address = vsockAddress(cid, port)
+	if cid == unix.VMADDR_CID_ANY {
+		l.anyPort = port
+	}
+}
+
+// localAddress is the address of a port at which a machine reaches itself, whatever its number is.
+func localAddress(port uint32) string {
+	return "vsock:cid=" + strconv.Itoa(unix.VMADDR_CID_LOCAL) + ";port=" + strconv.FormatUint(uint64(port), 10)
+}
 
 // vsockAddress is the address of a socket, as clients take it: they want the number of this machine. Where it has none yet, the address is only
 // that of the port.
@@ -247,28 +280,14 @@ func Inherited(fd int, remove bool) (*Listener, error) {
 	l := &Listener{file: os.NewFile(uintptr(fd), "inherited")}
 	switch a := address.(type) {
 	case *unix.SockaddrUnix:
-		l.address = "unix:path=" + encode(a.Name)
+		l.address = transport.EncodePath(a.Name)
 		if remove {
 			l.path, l.inode = a.Name, inode(a.Name)
 		}
 	case *unix.SockaddrVM:
-		l.address = vsockAddress(a.CID, a.Port)
+		l.at(a.CID, a.Port)
 	default:
 		return nil, errors.Join(fmt.Errorf("descriptor %d is neither a Unix nor a vsock socket", fd), l.Close())
 	}
 	return l, nil
-}
-
-// encode is a path as it is in an address.
-func encode(path string) string {
-	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_/\\"
-	var b strings.Builder
-	for i := range len(path) {
-		if strings.IndexByte(plain, path[i]) >= 0 {
-			b.WriteByte(path[i])
-		} else {
-			fmt.Fprintf(&b, "%%%02X", path[i])
-		}
-	}
-	return b.String()
 }
