@@ -28,7 +28,7 @@ func (e *DialError) Unwrap() error { return e.Err }
 // keeps to what [rpc.Conn] says. opened is told the descriptors that it has, or -1, before anything can be sent, and again with -1
 // before they are closed; it may be nil.
 //
-// Where nobody listens at the address of a socket, whatever the reason, the error is rpc.ErrNoServer. A program that cannot be
+// Where nobody listens at the address of a socket, whatever the reason, the error is rpc.ErrNoServer and the reason. A program that cannot be
 // started is an error that names it, and so is a command or a server that this process works for. Dial may be called from any goroutine.
 func (a *Address) Dial(ctx context.Context, timeout time.Duration, opened func(connection, process int)) (rpc.Conn, error) {
 	if opened == nil {
@@ -84,8 +84,17 @@ func (a *Address) connect(ctx context.Context, timeout time.Duration) (int, erro
 	if errors.Is(err, syscall.ETIMEDOUT) && a.vm == nil || ctx.Err() != nil {
 		return -1, &DialError{"cannot connect to " + a.where(), err}
 	}
-	return -1, rpc.ErrNoServer
+	return -1, &absent{a.where(), err}
 }
+
+// absent is a server that is not there.
+type absent struct {
+	where string
+	err   error
+}
+
+func (e *absent) Error() string   { return "no server is reached at " + e.where + ": " + e.err.Error() }
+func (e *absent) Unwrap() []error { return []error{rpc.ErrNoServer, e.err} }
 
 // where names the socket, for people.
 func (a *Address) where() string {

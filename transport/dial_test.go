@@ -124,7 +124,8 @@ func TestNobody(t *testing.T) {
 		"unix:path=" + dir + "/none", "unix:path=" + dir + "/file", "unix:path=" + dir + "/deaf", "unix:path=" + dir + "/file/none",
 		"vsock:cid=1;port=1", "vsock:cid=77777;port=1",
 	} {
-		if c, err := address(t, text).Dial(t.Context(), time.Second, nil); c != nil || !errors.Is(err, rpc.ErrNoServer) {
+		if c, err := address(t, text).Dial(t.Context(), time.Second, nil); c != nil || !errors.Is(err, rpc.ErrNoServer) ||
+			!strings.HasPrefix(err.Error(), "no server is reached at "+strings.TrimPrefix(text, "unix:path=")+": ") {
 			t.Errorf("%s: %v, %v", text, c, err)
 		}
 	}
