@@ -119,8 +119,8 @@ func TestLoadStrangeDirectory(t *testing.T) {
 	}
 }
 
-// TestLoadDenied takes the right to read away: what is the user's own counts
-// as empty then, and what is the system's is reported.
+// TestLoadDenied takes the right to read away: it is reported. What is the
+// user's own counts as empty then.
 func TestLoadDenied(t *testing.T) {
 	tr := newTree(t, map[string]string{
 		"system.conf":         "g: s",
@@ -136,12 +136,17 @@ func TestLoadDenied(t *testing.T) {
 	unreadable(t, tr, "system.conf", "user.conf", "system/sys.module", "user/m.module", "user/alone.module")
 	tr.want(loadUnprivileged(t, tr), "merge {} alone{} good{module=g} m{module=m}",
 		"T/system.conf: "+denied+"it counts as missing",
+		"T/user.conf: "+denied+"it counts as missing",
+		"T/user/alone.module: "+denied+"it counts as empty",
+		"T/user/m.module: "+denied+"it counts as empty",
 		"T/system/sys.module: "+denied+"module 'sys' is not used",
 	)
 	unreadable(t, tr, "user", "system")
 	tr.want(loadUnprivileged(t, tr), "merge {} good{module=g} m{module=m} sys{module=s}",
 		"T/system.conf: "+denied,
+		"T/user.conf: "+denied,
 		"T/system: couldn't list directory: permission denied: it counts as missing",
+		"T/user: couldn't list directory: permission denied: it counts as missing",
 	)
 }
 

@@ -97,8 +97,8 @@ func (c *Config) readGlobal(path string, user bool) Options {
 	}
 	text, err := readFile(path, maxFileSize)
 	if err != nil {
-		if !isMissing(err) && !(user && isDenied(err)) {
-			c.problem(path, "couldn't read config file: "+err.Error()+": it counts as missing", Error)
+		if !isMissing(err) {
+			c.problem(path, "couldn't read config file: "+err.Error()+": it counts as missing", severity(user, err))
 		}
 		return nil
 	}
@@ -155,12 +155,21 @@ func (c *Config) loadModules() {
 	slices.SortStableFunc(c.Modules, func(a, b Module) int { return cmp.Compare(b.Priority, a.Priority) })
 }
 
+// severity is how bad it is that something cannot be read. What a user must not read of his own fails no load in p11-kit, which says
+// nothing of it; but what he has written there, to have a module disabled perhaps, does not count.
+func severity(user bool, err error) Severity {
+	if user && isDenied(err) {
+		return Warning
+	}
+	return Error
+}
+
 // listModules appends the module files in a directory to files.
 func (c *Config) listModules(files []moduleFile, dir string, rank int) []moduleFile {
 	names, err := listDir(dir)
 	if err != nil {
-		if !isMissing(err) && !(rank == rankUser && isDenied(err)) {
-			c.problem(dir, "couldn't list directory: "+err.Error()+": it counts as missing", Error)
+		if !isMissing(err) {
+			c.problem(dir, "couldn't list directory: "+err.Error()+": it counts as missing", severity(rank == rankUser, err))
 		}
 		return files
 	}
@@ -187,7 +196,7 @@ func (c *Config) loadModule(files []moduleFile) {
 		switch {
 		case err == nil:
 		case f.rank == rankUser && isDenied(err):
-			// Counts as empty.
+			c.problem(f.path, "couldn't read config file: "+err.Error()+": it counts as empty", Warning)
 		case isMissing(err):
 			continue // removed since the directory was listed
 		case err == syscall.EISDIR:

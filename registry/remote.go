@@ -148,6 +148,15 @@ func (r *Registry) AdoptRemote(config *conf.Module, record unsafe.Pointer) {
 	r.modules = append(r.modules, m)
 }
 
+// Absent says why the server of a remote module is not there, while the module is initialized; it is nil for every other module. It may be
+// called from any goroutine.
+func (m *Module) Absent() error {
+	if m.remote == nil {
+		return nil
+	}
+	return m.remote.client.Absent()
+}
+
 // told is a remote module that tells the host why it could not be connected to, which a return value cannot.
 type told struct {
 	registry *Registry
@@ -157,10 +166,15 @@ type told struct {
 // Do executes a call.
 func (t told) Do(ctx context.Context, call ck.Call) error {
 	err := t.remote.client.Do(ctx, call)
-	if _, first := call.(*ck.InitializeCall); first && err != nil {
-		if _, refused := err.(ck.RV); !refused {
-			t.registry.host().Message("couldn't connect to module '" + t.remote.name + "': " + err.Error())
+	if _, first := call.(*ck.InitializeCall); !first {
+		return err
+	}
+	if err == nil {
+		if absent := t.remote.client.Absent(); absent != nil {
+			t.registry.host().Message("module '" + t.remote.name + "' has no slots: " + absent.Error())
 		}
+	} else if _, refused := err.(ck.RV); !refused {
+		t.registry.host().Message("couldn't connect to module '" + t.remote.name + "': " + err.Error())
 	}
 	return err
 }

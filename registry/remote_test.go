@@ -117,6 +117,31 @@ func TestRemoteFails(t *testing.T) {
 	}
 }
 
+// A server that is not there is no error, and is told all the same.
+func TestRemoteAbsent(t *testing.T) {
+	h := newHouse(t)
+	h.configure("m", "remote: unix:path=/nonexistent/socket")
+	m := h.remotes(1)[0].Module
+	if err := m.Absent(); err != nil {
+		t.Errorf("before C_Initialize: %v", err)
+	}
+	caller := m.Shared().NewCaller(nil)
+	if err := caller.Initialize(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	const want = "no server is reached at /nonexistent/socket: no such file or directory"
+	h.tells("initialize", "module 'm' has no slots: "+want)
+	if err := m.Absent(); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if err := caller.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := m.Absent(); err != nil {
+		t.Errorf("after C_Finalize: %v", err)
+	}
+}
+
 // Where there is no room for a record there is no module.
 func TestRemoteNoRoom(t *testing.T) {
 	h := newHouse(t)

@@ -194,7 +194,9 @@ func (c *Client) connect(ctx context.Context) (*connection, error) {
 	for _, offer := range [...]Version{MaxVersion, 0} {
 		var stream Conn
 		if stream, err = c.o.Dial(ctx); errors.Is(err, ErrNoServer) {
-			return newConnection(nil, 0, &c.o), nil
+			conn := newConnection(nil, 0, &c.o)
+			conn.absent = err
+			return conn, nil
 		} else if err != nil {
 			break
 		}
@@ -208,6 +210,15 @@ func (c *Client) connect(ctx context.Context) (*connection, error) {
 		}
 	}
 	return nil, &ck.CallError{Module: c.o.Name, Call: "C_Initialize", RV: ck.CKR_DEVICE_ERROR, Err: err}
+}
+
+// Absent says why there is no server, as Dial has said it: an error that is ErrNoServer. It is nil where there is one, and before C_Initialize
+// and after C_Finalize, when nothing is known. It may be called from any goroutine.
+func (c *Client) Absent() error {
+	if conn := c.now.Load(); conn != nil {
+		return conn.absent
+	}
+	return nil
 }
 
 var errFinalized = errors.New("the module is finalized")

@@ -8,7 +8,8 @@ import (
 // A connection is one connection of a client. Whoever waits for a reply can be the one who reads: he hands out what is for
 // others, until his own reply is there, and then another one reads on. So there is no thread that only reads.
 type connection struct {
-	stream  Conn // nil where there is no server
+	stream  Conn  // nil where there is no server
+	absent  error // why there is none
 	dialect dialect
 	options *Options
 	over    chan struct{} // closed by C_Finalize

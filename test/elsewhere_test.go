@@ -1,6 +1,7 @@
 package test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -55,4 +56,25 @@ func TestElsewhereInside(t *testing.T) {
 	}
 	contains(t, "what is told", r.stderr, "couldn't connect to module 'self': self: C_Initialize: CKR_DEVICE_ERROR: cannot run "+p11mux(t)+
 		": this program is run by the same command")
+}
+
+// TestServerInside has a server serve the tokens of a configuration that the server is in. Its processes must not be its clients, and so on.
+func TestServerInside(t *testing.T) {
+	c := newConsumer(t)
+	socket, link := filepath.Join(c.dir, "socket"), filepath.Join(c.dir, "link")
+	if err := os.Symlink(socket, link); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(c.conf, "modules", "self.module"), "remote: unix:path="+link+"\n")
+	c.server(t, "--max-clients", "1", "--name", socket, "pkcs11:token=token")
+	r := c.command("pkcs11-tool", "--module", proxy(t), "--list-slots").run(t)
+	if n := strings.Count(r.stdout, "token label        : token\n"); r.code != 0 || n != 2 {
+		t.Errorf("exit %d, and the token is there %d times, not by the module and by the server\n%s%s", r.code, n, r.stdout, r.stderr)
+	}
+	log := string(c.read(t, "server.log"))
+	contains(t, "the server", log, "couldn't connect to module 'self': self: C_Initialize: CKR_DEVICE_ERROR: cannot connect to "+link+
+		": this program serves clients of the same server")
+	if strings.Contains(log, "are connected already") {
+		t.Errorf("the server has been its own client:\n%s", log)
+	}
 }

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -172,5 +173,28 @@ func TestServerActivation(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestServerConfined has a module that must not read its own configuration. Clients get a number, and the server says the rest.
+func TestServerConfined(t *testing.T) {
+	for _, served := range [][]string{{softhsm(t)}, {"--provider", softhsm(t), "pkcs11:"}} {
+		for _, quiet := range []bool{false, true} {
+			t.Run(fmt.Sprint(served, quiet), func(t *testing.T) {
+				c := newConsumer(t)
+				c.server(t, append([]string{"--quiet=" + strconv.FormatBool(quiet), "--allow-write", filepath.Join(c.dir, "tokens")}, served...)...)
+				r := c.command("pkcs11-tool", "--module", clientModule(t), "--list-token-slots").run(t)
+				if strings.Contains(r.stdout, "token label") {
+					t.Fatalf("the module works\n%s", r.stdout)
+				}
+				log := string(c.read(t, "server.log"))
+				if quiet && strings.Contains(log, "p11mux") {
+					t.Errorf("the server is not quiet:\n%s", log)
+				}
+				if !quiet {
+					contains(t, "the server", log, softhsm(t)+": ", "--allow-read", "--no-sandbox")
+				}
+			})
+		}
 	}
 }

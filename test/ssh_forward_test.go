@@ -155,7 +155,8 @@ func TestSSHForwardLost(t *testing.T) {
 	near.server(t, "--name", socket, "--provider", softhsm(t), "pkcs11:token=token")
 	host := testkit.NewSSHHost(t, nil, "StreamLocalBindUnlink yes")
 	for way, m := range map[string]module.Module{
-		"configured":    configured(t, "unix:path="+there, "CKR_DEVICE_REMOVED: the connection is lost: the server has closed it"),
+		"configured": configured(t, "unix:path="+there, "CKR_DEVICE_REMOVED: the connection is lost: the server has closed it",
+			"module 'far' has no slots: no server is reached at "+there),
 		"client module": byClientModule(t, "unix:path="+there),
 	} {
 		t.Run(way, func(t *testing.T) {

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
@@ -13,7 +14,7 @@ import (
 
 // A DialError says which server could not be reached.
 type DialError struct {
-	What string // "cannot run PROGRAM", "cannot connect to PATH"
+	What string // "cannot run PROGRAM", "cannot connect to SOCKET"
 	Err  error
 }
 
@@ -27,14 +28,17 @@ func (e *DialError) Unwrap() error { return e.Err }
 // keeps to what [rpc.Conn] says. opened is told the descriptors that it has, or -1, before anything can be sent, and again with -1
 // before they are closed; it may be nil.
 //
-// Where nobody listens at the address of a socket, whatever the reason, the error is rpc.ErrNoServer. A program that cannot be
-// started is an error that names it. Dial may be called from any goroutine.
+// Where nobody listens at the address of a socket, whatever the reason, the error is rpc.ErrNoServer and the reason. A program that cannot be
+// started is an error that names it, and so is a command or a server that this process works for. Dial may be called from any goroutine.
 func (a *Address) Dial(ctx context.Context, timeout time.Duration, opened func(connection, process int)) (rpc.Conn, error) {
 	if opened == nil {
 		opened = func(int, int) {}
 	}
 	if a.argv != nil {
 		return a.run(opened)
+	}
+	if _, err := inside(a.identify(), errSelf); err != nil {
+		return nil, &DialError{"cannot connect to " + a.where(), err}
 	}
 	fd, err := a.connect(ctx, timeout)
 	if err != nil {
@@ -46,7 +50,7 @@ func (a *Address) Dial(ctx context.Context, timeout time.Duration, opened func(c
 
 // run starts the program.
 func (a *Address) run(opened func(connection, process int)) (rpc.Conn, error) {
-	running, err := inside(a.argv)
+	running, err := inside(identify(a.argv), errInside)
 	if err != nil {
 		return nil, &DialError{"cannot run " + a.argv[0], err}
 	}
@@ -78,9 +82,26 @@ func (a *Address) connect(ctx context.Context, timeout time.Duration) (int, erro
 		_ = syscall.Close(fd)
 	}
 	if errors.Is(err, syscall.ETIMEDOUT) && a.vm == nil || ctx.Err() != nil {
-		return -1, &DialError{"cannot connect to " + a.path, err}
+		return -1, &DialError{"cannot connect to " + a.where(), err}
 	}
-	return -1, rpc.ErrNoServer
+	return -1, &absent{a.where(), err}
+}
+
+// absent is a server that is not there.
+type absent struct {
+	where string
+	err   error
+}
+
+func (e *absent) Error() string   { return "no server is reached at " + e.where + ": " + e.err.Error() }
+func (e *absent) Unwrap() []error { return []error{rpc.ErrNoServer, e.err} }
+
+// where names the socket, for people.
+func (a *Address) where() string {
+	if a.vm != nil {
+		return "vsock:cid=" + strconv.FormatUint(uint64(a.vm.cid), 10) + ";port=" + strconv.FormatUint(uint64(a.vm.port), 10)
+	}
+	return a.path
 }
 
 // How often a server that has no room for another connection is asked again.

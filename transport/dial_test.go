@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -123,7 +124,8 @@ func TestNobody(t *testing.T) {
 		"unix:path=" + dir + "/none", "unix:path=" + dir + "/file", "unix:path=" + dir + "/deaf", "unix:path=" + dir + "/file/none",
 		"vsock:cid=1;port=1", "vsock:cid=77777;port=1",
 	} {
-		if c, err := address(t, text).Dial(t.Context(), time.Second, nil); c != nil || !errors.Is(err, rpc.ErrNoServer) {
+		if c, err := address(t, text).Dial(t.Context(), time.Second, nil); c != nil || !errors.Is(err, rpc.ErrNoServer) ||
+			!strings.HasPrefix(err.Error(), "no server is reached at "+strings.TrimPrefix(text, "unix:path=")+": ") {
 			t.Errorf("%s: %v, %v", text, c, err)
 		}
 	}
@@ -166,6 +168,40 @@ func TestFullQueue(t *testing.T) {
 		syscall.Close(fd)
 	}
 	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A process that works for a server does not connect to it, by whichever path, and connects to others.
+func TestDialWithin(t *testing.T) {
+	dir := t.TempDir()
+	path, link, other := filepath.Join(dir, "socket"), filepath.Join(dir, "link"), filepath.Join(dir, "other")
+	silent(t, path, 1)
+	silent(t, other, 1)
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	env := Within([]string{"A=1", variable + "=1234"}, address(t, "unix:path="+link), address(t, "vsock:cid=1;port=7"), address(t, "unix:path=/none"))
+	value, ok := strings.CutPrefix(env[len(env)-1], variable+"=1234,")
+	if len(env) != 2 || env[0] != "A=1" || !ok || strings.Count(value, ",") != 1 {
+		t.Fatalf("%q", env)
+	}
+	t.Setenv(variable, "1234,"+value)
+	before := descriptors(t)
+	for _, text := range []string{"unix:path=" + path, "unix:path=" + link, "unix:path=" + dir + "/./socket", "vsock:port=7;cid=0x1"} {
+		var failed *DialError
+		if c, err := address(t, text).Dial(t.Context(), time.Minute, nil); c != nil || !errors.As(err, &failed) || !errors.Is(err, errSelf) {
+			t.Errorf("%s: %v, %v", text, c, err)
+		}
+	}
+	if n := descriptors(t); n != before {
+		t.Errorf("%d descriptors, there were %d", n, before)
+	}
+	c, err := address(t, "unix:path="+other).Dial(t.Context(), time.Minute, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
 }

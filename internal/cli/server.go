@@ -346,6 +346,7 @@ func (s *serving) serve(l *server.Listener, peers server.Peers, ready func()) er
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
+	s.service.Quiet, s.service.Advice = s.quiet, s.advice(confined != nil)
 	return server.Serve(ctx, l, server.Options{
 		Service: s.service, Peers: peers, Command: []string{self, "p11mux", "server", "worker"}, Sandbox: confined,
 		Warm: int(min(s.warm, s.clients)), Clients: int(min(s.clients, 1<<20)),
@@ -389,6 +390,18 @@ func (s *serving) confined() (*sandbox.Rules, error) {
 	}
 	rules := sandbox.Named(read, s.write, s.network)
 	return &rules, nil
+}
+
+// advice is what to do where a module does not initialize, as far as that may be for the sandbox.
+func (s *serving) advice(confined bool) string {
+	switch {
+	case !confined:
+		return ""
+	case len(s.read) > 0 || len(s.write) > 0:
+		return "the module may use no files but those that --allow-read and --allow-write name and the system's own: " +
+			"name its configuration and what else it needs, or see whether it is that with --no-sandbox"
+	}
+	return "the module may write nothing below /usr and where else programs are: if it keeps something there, name it with --allow-write, or use --no-sandbox"
 }
 
 // How many messages wait where the standard error takes none, and how long the last ones do.

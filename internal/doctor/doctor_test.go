@@ -107,6 +107,33 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// What is wrong with a module that is elsewhere has advice of its own: there is no device here to look at.
+func TestJudgeRemote(t *testing.T) {
+	const socket, machine, command = "unix:path=/run/socket", "vsock:cid=2;port=1", "|ssh far"
+	gone := probed{Step: stepInitialize, Text: "the server closes the connection", RV: "CKR_DEVICE_ERROR"}
+	for _, c := range []struct {
+		path   string
+		answer probed
+		status Status
+		text   string
+		fix    string
+	}{
+		{socket, probed{Absent: "no server is reached at /run/socket"}, Warning, "has no slots: no server is reached at /run/socket", "start the server"},
+		{machine, probed{Absent: "no server is reached at it"}, Warning, "has no slots: no server is reached at it", "start the server"},
+		{socket, gone, Error, "does not initialize: the server closes", "the one at the other end"},
+		{machine, gone, Error, "does not initialize: the server closes", "the one at the other end"},
+		{socket, probed{Step: stepUse, Text: "lost", RV: "CKR_DEVICE_REMOVED"}, Error, "does not work: lost", "the one at the other end"},
+		{socket, probed{Step: stepUse, Text: "odd", RV: "CKR_DEVICE_MEMORY"}, Error, "does not work: odd", "see the module's own"},
+		{command, gone, Error, "does not initialize: the server closes", "run the command by itself, with 'cat'"},
+		{"/m.so", gone, Error, "does not initialize: the server closes", "whether the device is connected"},
+	} {
+		f := new(look).judge(&conf.Module{}, c.path, &c.answer)
+		if f.Status != c.status || !strings.Contains(f.Text, c.text) || !strings.Contains(f.Fix, c.fix) {
+			t.Errorf("%s, %+v: %+v", c.path, c.answer, f)
+		}
+	}
+}
+
 // Only what is wrong makes a report unhealthy.
 func TestHealthy(t *testing.T) {
 	for status, want := range map[Status]bool{OK: true, Note: true, Warning: false, Error: false} {

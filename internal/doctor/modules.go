@@ -109,7 +109,10 @@ func (l *look) judge(m *conf.Module, path string, p *probed) Finding {
 	case stepInitialize:
 		return Finding{Status: Error, Text: path + " does not initialize: " + p.Text, Fix: initializeFix(path, p)}
 	case stepUse:
-		return Finding{Status: Error, Text: path + " does not work: " + p.Text, Fix: "see the module's own documentation and log"}
+		return Finding{Status: Error, Text: path + " does not work: " + p.Text, Fix: useFix(path, p)}
+	}
+	if p.Absent != "" {
+		return Finding{Status: Warning, Text: path + " has no slots: " + p.Absent, Fix: absentFix}
 	}
 	text := fmt.Sprintf("%s: %s %s, %s", path, p.Description, p.Version, some(p.Slots, "slot"))
 	f := Finding{Status: OK}
@@ -149,12 +152,34 @@ func loadFix(text string) string {
 	return "install the module's package again"
 }
 
+// What to do about a server at a socket. With ssh -R the socket is there and leads to nobody.
+const (
+	absentFix = "start the server, or what forwards the socket (ssh -R), with this address; programs look again when they initialize"
+	lostFix   = "see that the server runs, and start it again; if the socket is forwarded (ssh -R), it is the one at the other end, and the connection can stay"
+)
+
+// isSocket tells whether a module's path is the address of a socket.
+func isSocket(path string) bool {
+	return strings.HasPrefix(path, "unix:") || strings.HasPrefix(path, "vsock:")
+}
+
+func useFix(path string, p *probed) string {
+	if isSocket(path) && (p.RV == ck.CKR_DEVICE_ERROR.String() || p.RV == ck.CKR_DEVICE_REMOVED.String()) {
+		return lostFix
+	}
+	return "see the module's own documentation and log"
+}
+
 func initializeFix(path string, p *probed) string {
-	if strings.HasPrefix(path, "|") && p.RV == ck.CKR_DEVICE_ERROR.String() {
-		if strings.Contains(p.Text, "where the protocol should begin") {
+	if p.RV == ck.CKR_DEVICE_ERROR.String() {
+		switch {
+		case strings.HasPrefix(path, "|") && strings.Contains(p.Text, "where the protocol should begin"):
 			return "have the command print nothing before; if it is ssh, see what the start-up files of the shell at the other end print"
+		case strings.HasPrefix(path, "|"):
+			return "run the command by itself, with 'cat' before the bar: it should wait and print nothing, and what it prints is the reason; Ctrl-C ends it"
+		case isSocket(path):
+			return lostFix
 		}
-		return "run the command by itself: it should wait and print nothing, and what it prints is the reason"
 	}
 	switch p.RV {
 	case ck.CKR_GENERAL_ERROR.String(), ck.CKR_FUNCTION_FAILED.String():

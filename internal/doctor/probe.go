@@ -21,6 +21,8 @@ type probed struct {
 	Text string `json:"text"` // why it failed
 	RV   string `json:"rv"`   // what the module answered, if it was that
 
+	Absent string `json:"absent"` // why there is no server, empty if there is one or none is needed
+
 	Description string        `json:"description"`
 	Version     string        `json:"version"`
 	Slots       int           `json:"slots"`
@@ -68,6 +70,9 @@ func (p *probed) probe(ctx context.Context, name, program string) {
 	if err := caller.Do(ctx, &ck.InitializeCall{}); err != nil {
 		p.failed(stepInitialize, "C_Initialize: ", err)
 		return
+	}
+	if absent := choices[0].Module.Absent(); absent != nil {
+		p.Absent = absent.Error()
 	}
 	p.use(ctx, caller.Do)
 	if err := caller.Close(ctx); err != nil && p.Step == "" {

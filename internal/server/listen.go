@@ -24,6 +24,7 @@ const maxPath = 107
 type Listener struct {
 	file    *os.File
 	address string
+	anyPort uint32 // of vsock, where it listens by whichever number this machine has; 0 for none
 	path    string // of the file that is removed at the end; empty for none
 	inode   uint64
 	once    sync.Once
@@ -31,6 +32,21 @@ type Listener struct {
 
 // Address is the listener's address, as clients take it.
 func (l *Listener) Address() string { return l.address }
+
+// reached are the addresses by which programs on this machine reach the listener.
+func (l *Listener) reached() []*transport.Address {
+	texts := []string{l.address}
+	if l.anyPort != 0 {
+		texts = append(texts, localAddress(l.anyPort))
+	}
+	var all []*transport.Address
+	for _, text := range texts {
+		if a, err := transport.Parse(text); err == nil { // else clients cannot name it either
+			all = append(all, a)
+		}
+	}
+	return all
+}
 
 // File is the socket, which belongs to the listener.
 func (l *Listener) File() *os.File { return l.file }
@@ -228,11 +244,26 @@ func listenVsock(text string) (*Listener, error) {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("vsock:%s: %w", text, err)
 	}
-	return &Listener{file: os.NewFile(uintptr(fd), "vsock"), address: vsockAddress(uint32(cid), uint32(port))}, nil
+	l := &Listener{file: os.NewFile(uintptr(fd), "vsock")}
+	l.at(uint32(cid), uint32(port))
+	return l, nil
 }
 
 // getLocalCID is IOCTL_VM_SOCKETS_GET_LOCAL_CID of linux/vm_sockets.h.
 const getLocalCID = 0x7b9
+
+// at notes where a socket of virtual machines listens.
+func (l *Listener) at(cid, port uint32) {
+	l.address = vsockAddress(cid, port)
+	if cid == unix.VMADDR_CID_ANY {
+		l.anyPort = port
+	}
+}
+
+// localAddress is the address of a port at which a machine reaches itself, whatever its number is.
+func localAddress(port uint32) string {
+	return "vsock:cid=" + strconv.Itoa(unix.VMADDR_CID_LOCAL) + ";port=" + strconv.FormatUint(uint64(port), 10)
+}
 
 // vsockAddress is the address of a socket, as clients take it: they want the number of this machine. Where it has none yet, the address is only
 // that of the port.
@@ -275,7 +306,7 @@ func Inherited(fd int, remove bool) (*Listener, error) {
 			l.path, l.inode = a.Name, inode(a.Name)
 		}
 	case *unix.SockaddrVM:
-		l.address = vsockAddress(a.CID, a.Port)
+		l.at(a.CID, a.Port)
 	default:
 		return nil, errors.Join(fmt.Errorf("descriptor %d is neither a Unix nor a vsock socket", fd), l.Close())
 	}

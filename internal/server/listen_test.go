@@ -11,7 +11,10 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/p11mux/p11mux/internal/sandbox"
+	"github.com/p11mux/p11mux/transport"
 )
 
 func contains(text, part string) bool { return strings.Contains(text, part) }
@@ -177,5 +180,22 @@ func TestSandbox(t *testing.T) {
 				t.Errorf("%s: %v", what, err)
 			}
 		})
+	}
+}
+
+// A listener at any number of this machine is reached by its own number and by the one that means every machine itself.
+func TestReached(t *testing.T) {
+	for _, c := range []struct{ cid, want uint32 }{{unix.VMADDR_CID_ANY, 1}, {7, 7}} {
+		l := new(Listener)
+		l.at(c.cid, 4711)
+		env := transport.Within(nil, l.reached()...)
+		one, err := transport.Parse("vsock:cid=" + strconv.FormatUint(uint64(c.want), 10) + ";port=4711")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, id, _ := strings.Cut(transport.Within(nil, one)[0], "=")
+		if len(env) != 1 || !contains(env[0], id) {
+			t.Errorf("%+v: %q does not have %s", c, env, id)
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/p11mux/p11mux/internal/sandbox"
+	"github.com/p11mux/p11mux/transport"
 )
 
 // startTime is how long a worker may take to get ready, or a client to be given one.
@@ -36,7 +37,8 @@ type worker struct {
 
 // A pool has workers that are ready.
 type pool struct {
-	service []byte // in JSON
+	service []byte               // in JSON
+	reached []*transport.Address // where clients of this machine find the server
 	command []string
 	sandbox *sandbox.Rules
 	say     func(format string, args ...any)
@@ -95,7 +97,7 @@ func (p *pool) spawn() (*worker, error) {
 	w := &worker{socket: fds[0], ended: make(chan struct{})}
 	life := -1
 	attr := &os.ProcAttr{
-		Files: []*os.File{null, os.Stderr, os.Stderr, theirs}, Env: environment(), Sys: &syscall.SysProcAttr{PidFD: &life},
+		Files: []*os.File{null, os.Stderr, os.Stderr, theirs}, Env: p.environment(), Sys: &syscall.SysProcAttr{PidFD: &life},
 	}
 	if p.sandbox != nil {
 		rules, err := sandbox.Open(*p.sandbox)
@@ -119,11 +121,12 @@ func (p *pool) spawn() (*worker, error) {
 	return w, nil
 }
 
-// environment is the workers': what systemd has said to us is not for them.
-func environment() []string {
-	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+// environment is the workers': what systemd has said to us is not for them, and they must not be clients of their own server.
+func (p *pool) environment() []string {
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "LISTEN_") || strings.HasPrefix(v, "NOTIFY_SOCKET=")
 	})
+	return transport.Within(env, p.reached...)
 }
 
 // kill ends a worker, whatever it does.
@@ -179,8 +182,8 @@ func (p *pool) keep(ctx context.Context, first *worker) {
 	}
 }
 
-// newPool makes a pool without workers.
-func newPool(o *Options) (*pool, error) {
+// newPool makes a pool without workers, for a listener.
+func newPool(l *Listener, o *Options) (*pool, error) {
 	service, err := json.Marshal(&o.Service)
 	if err != nil {
 		return nil, err
@@ -188,5 +191,5 @@ func newPool(o *Options) (*pool, error) {
 	if len(service) > maxMessage {
 		return nil, errors.New("too many tokens are named")
 	}
-	return &pool{service: service, command: o.Command, sandbox: o.Sandbox, say: o.Say, ready: make(chan *worker)}, nil
+	return &pool{service: service, reached: l.reached(), command: o.Command, sandbox: o.Sandbox, say: o.Say, ready: make(chan *worker)}, nil
 }

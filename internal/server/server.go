@@ -54,7 +54,7 @@ func Serve(ctx context.Context, l *Listener, o Options, hurry <-chan struct{}) e
 		o.Say("%d clients at most can be connected at the same time, and not %d: there are no descriptors for more (RLIMIT_NOFILE)", most, o.Clients)
 		o.Clients = most
 	}
-	p, err := newPool(&o)
+	p, err := newPool(l, &o)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}

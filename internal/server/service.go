@@ -21,6 +21,10 @@ type Service struct {
 	// Provider is the path of the module that has the tokens, or its name in the module directory. Empty is for all configured
 	// modules.
 	Provider string
+	// Advice is what to do where a module does not initialize, for people, who are told on the standard error; empty for nothing. Quiet is
+	// whether nothing is said there of what goes wrong with clients.
+	Advice string
+	Quiet  bool
 	// WriteProtect is whether nothing may be written to any token.
 	WriteProtect bool
 
@@ -50,7 +54,8 @@ func (s *Service) Check() error {
 	return nil
 }
 
-// load loads what is to be served, and initializes nothing. tell is told of configured modules that are left out.
+// load loads what is to be served, and initializes nothing. tell is told of configured modules that are left
+// out, now or when a client initializes them.
 func (s *Service) load(tell func(text string)) (module.Module, error) {
 	what := s.Tokens
 	if len(what) == 0 {

@@ -71,14 +71,13 @@ func work() error {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return err
 	}
-	var messages []string
-	m, err := s.load(func(text string) { messages = append(messages, text) })
+	var t teller
+	m, err := s.load(t.tell)
 	if err != nil {
 		return tell(control, sayFailed, err.Error())
 	}
-	for _, text := range messages {
-		say(text)
-	}
+	t.begin(s.Quiet)
+	m = t.initializing(m, s.String(), s.Advice)
 	if err := tell(control, sayReady, ""); err != nil {
 		return quietly(err)
 	}
