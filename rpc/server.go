@@ -277,6 +277,9 @@ func (s *server) admit(octets int) {
 // hold notes that a call has so many octets for its results. The answer needs as many again. So there can be more than maxOctets, but
 // nothing more is read then.
 func (s *server) hold(j *job, octets int) {
+	if octets == 0 {
+		return
+	}
 	s.mu.Lock()
 	s.octets += 2 * octets
 	s.mu.Unlock()

@@ -2,7 +2,6 @@ package test
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"net"
 	"os"
@@ -204,16 +203,15 @@ var attacks = map[string]func(t *testing.T, s *serving, c net.Conn){
 		for i := range byte(64) { // each in a session of its own, so that they can be under way at the same time
 			_ = say(c, wireHeader+"\x00\x00\x00\x17"+"\x00\x00\x00\x40\x00\x00\x00\x03ufy"+"\x00\x00\x00\x00\x00\x00\x00"+string([]byte{i + 1})+"\x00\xff\xff\x00")
 		}
-		testkit.Finishes(t, func() {
-			most := 0
-			for !hungUpNow(t, c) {
-				most = max(most, s.belongings(-1).memory)
-			}
-			t.Logf("%d KiB, %d before", most, before)
-			if most < before+16<<10 || most > before+150<<10 {
-				t.Errorf("%d KiB for one client, %d before", most, before)
-			}
+		most := 0
+		meanwhile := "the client stays"
+		waitFor(t, &meanwhile, func() bool {
+			most = max(most, s.belongings(-1).memory)
+			return hungUpNow(t, c)
 		})
+		if most < before+16<<10 || most > before+150<<10 {
+			t.Errorf("%d KiB for one client, %d before", most, before)
+		}
 	},
 	"waiting for an event": func(t *testing.T, s *serving, c net.Conn) {
 		_ = say(c, wireHello+wireInitialize+strings.Repeat(wireWait, 9))
@@ -299,6 +297,8 @@ func TestServerHalfOpen(t *testing.T) {
 	s.serves() // while they are there
 	if there := s.belongings(2); there.threads > before.threads+8 || there.memory > before.memory+3000*20 {
 		t.Errorf("%+v, before %+v", there, before)
+	} else {
+		t.Logf("%+v, before %+v", there, before)
 	}
 	for _, c := range silent {
 		hungUp(t, c)
@@ -364,7 +364,8 @@ func TestServerScarce(t *testing.T) {
 		for _, c := range here {
 			_ = c.Close()
 		}
-		s.serves()
+		meanwhile = "nobody is served any more"
+		waitFor(t, &meanwhile, s.takes)
 		s.belongings(2)
 	}
 	t.Run("descriptors", func(t *testing.T) {
@@ -528,13 +529,35 @@ func TestServerSpeechless(t *testing.T) {
 			}
 			v.leave()
 			meanwhile := "nobody is served"
-			waitFor(t, &meanwhile, func() bool {
-				v, err := s.visit()
-				if err == nil {
-					_ = v.Do(context.Background(), &ck.FinalizeCall{})
-				}
-				return err == nil
-			})
+			waitFor(t, &meanwhile, s.takes)
 		})
+	}
+}
+
+// TestRemoteGone has the client of p11mux remote go while the module hangs in C_Initialize. The process ends all the same.
+func TestRemoteGone(t *testing.T) {
+	t.Parallel() // it takes the time that calls have whose client is gone
+	begun := filepath.Join(t.TempDir(), "begun")
+	remote := exec.Command(p11mux(t), "remote", obedient(t))
+	remote.Env = append(os.Environ(), "OBEDIENT_INITIALIZE=h"+begun)
+	in, err := remote.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	remote.Stderr = &said
+	if err := remote.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(in, wireHello+wireInitialize); err != nil {
+		t.Fatal(err)
+	}
+	waitForFile(t, begun)
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Finishes(t, func() { _ = remote.Wait() }) // it fails, and says why
+	if remote.ProcessState == nil || remote.ProcessState.ExitCode() != 1 || !strings.Contains(said.String(), "client that is gone") {
+		t.Errorf("%v, and says %q", remote.ProcessState, said.String())
 	}
 }

@@ -258,6 +258,16 @@ func (s *serving) serves() {
 	v.leave()
 }
 
+// takes tells whether a client is served, and not turned away.
+func (s *serving) takes() bool {
+	v, err := s.visit()
+	if err == nil {
+		v.worker()
+		v.leave()
+	}
+	return err == nil
+}
+
 // session opens a session.
 func (v *visitor) session() ck.SessionHandle {
 	v.s.Helper()

@@ -328,11 +328,11 @@ func (s *serving) serve(l *server.Listener, peers server.Peers, ready func()) er
 	server.Speak()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	say, silence := s.speaker()
-	defer silence()
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
+	say, silence := s.speaker()
+	defer silence()
 	hurry := make(chan struct{})
 	go func() {
 		<-signals

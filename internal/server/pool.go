@@ -114,7 +114,7 @@ func (p *pool) spawn() (*worker, error) {
 		return nil, fmt.Errorf("couldn't start a worker: %w", err)
 	}
 	p.group.Go(func() {
-		awaitEnd(life)
+		awaitEnd(w.process.Pid, life)
 		w.state, _ = w.process.Wait() // nobody else waits for it
 		close(w.ended)
 	})

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,9 +36,12 @@ func reserveThreads() {
 	_ = syscall.Close(ends[0])
 }
 
-// awaitEnd waits until a process has ended, by a descriptor of it (pidfd_open(2)) which it closes, and without a thread. It returns at
-// once where that cannot be: who waits otherwise has a thread.
-func awaitEnd(process int) {
+// recheck is how often it is looked whether a process has ended, beside when the poller tells.
+const recheck = 2 * time.Second
+
+// awaitEnd waits until a child has ended, which is still to be reaped, by a descriptor of it (pidfd_open(2)) which it closes, and without a
+// thread. It returns at once where that cannot be: who waits otherwise has a thread.
+func awaitEnd(pid, process int) {
 	if process < 0 {
 		return
 	}
@@ -47,8 +52,18 @@ func awaitEnd(process int) {
 	if err != nil {
 		return
 	}
-	_ = raw.Read(func(fd uintptr) bool { // fails where it cannot wait
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
-		return n != 0 || err != nil && err != unix.EINTR
-	})
+	// The poller tells of each change once. Nobody shall be left over where that was too early, while threads of the process were on
+	// their way out still.
+	for err = os.ErrDeadlineExceeded; errors.Is(err, os.ErrDeadlineExceeded) && !hasEnded(pid); {
+		if err = f.SetReadDeadline(time.Now().Add(recheck)); err == nil {
+			err = raw.Read(func(uintptr) bool { return hasEnded(pid) })
+		}
+	}
+}
+
+// hasEnded tells whether a child has ended, and leaves it to be reaped.
+func hasEnded(pid int) bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return err == nil && info.Signo != 0 || err != nil && err != unix.EINTR
 }
