@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/p11mux/p11mux"
 )
@@ -11,19 +12,25 @@ func deleteProfileVerb() *verb {
 		name:  "delete-profile",
 		group: groupChange,
 		short: "Have a token no longer say that it follows a profile",
-		long:  `Delete the profile objects of one profile. That there is none is no failure.`,
-		kit:   kitUsage{short: "Delete PKCS#11 profile from the token"},
+		long: `Delete the profile objects of one profile. If the token has
+none, the command fails.`,
+		kit: kitUsage{short: "Delete PKCS#11 profile from the token"},
 	}, deleteProfile)
 }
 
 func deleteProfile(ctx context.Context, j *job, _ *p11mux.Session, id uint64, all []profileInfo) error {
+	found := false
 	for _, p := range all {
 		if p.Number != id {
 			continue
 		}
+		found = true
 		if err := p.object.Destroy(ctx); err != nil {
 			return j.fail("failed to destroy profile object", err)
 		}
+	}
+	if !found && !j.isKit {
+		return hinted(errors.New("no matching profile"), "run 'p11mux list-profiles' to see what the token has")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ func (j *job) loginAnyway(ctx context.Context, tokens []*p11mux.Token) error {
 			need = append(need, asked{t, info.Flags})
 		}
 	}
-	known, err := j.knownPIN()
+	known, source, err := j.knownPIN()
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func (j *job) loginAnyway(ctx context.Context, tokens []*p11mux.Token) error {
 	for _, t := range need {
 		pin, err := j.pinFor(t.Token, t.flags, known)
 		if err == nil {
-			err = t.Login(ctx, neverEmpty(pin))
+			err = j.notAccepted(t.Token, cmp.Or(source, "the terminal"), t.Login(ctx, neverEmpty(pin)))
 		}
 		if err != nil {
 			return err
@@ -67,6 +68,14 @@ func (j *job) loginAnyway(ctx context.Context, tokens []*p11mux.Token) error {
 	}
 	j.loggedIn = true
 	return nil
+}
+
+// notAccepted says which PIN it is, and of which token, that the token does not take.
+func (j *job) notAccepted(t *p11mux.Token, source string, err error) error {
+	if j.isKit || !errors.Is(err, ck.CKR_PIN_INCORRECT) && !errors.Is(err, ck.CKR_PIN_LEN_RANGE) {
+		return err
+	}
+	return fmt.Errorf("the PIN for %q, from %s, is not accepted: %w", t.Label(), source, err)
 }
 
 // pinFor gives what finds out the PIN of a token whose flags are given; nil if the token asks for it by itself. known needs nobody to
@@ -120,26 +129,29 @@ func neverEmpty(pin p11mux.PIN) p11mux.PIN {
 	}
 }
 
-// knownPIN is the PIN that needs nobody to be asked for: that of the URI, of --pin-file, or of the environment. Nil if there is none.
-func (j *job) knownPIN() (p11mux.PIN, error) {
-	if j.isKit {
-		if _, ok := j.uri.PIN(); !ok {
-			return nil, nil // p11-kit does not use a pin-source
+// knownPIN is the PIN that needs nobody to be asked for: that of the URI, of --pin-file, or of the environment, and in words where it is
+// from. Nil if there is none.
+func (j *job) knownPIN() (pin p11mux.PIN, source string, err error) {
+	source = "pin-value in the URI"
+	if _, ok := j.uri.PIN(); !ok {
+		if j.isKit {
+			return nil, "", nil // p11-kit does not use a pin-source
 		}
+		source = "pin-source in the URI"
 	}
-	pin, err := p11mux.PINFromURI(j.uri)
+	pin, err = p11mux.PINFromURI(j.uri)
 	switch {
 	case err != nil:
-		return nil, hinted(err, "write it as pin-source=file:/path, or use --pin-file FILE")
+		return nil, "", hinted(err, "write it as pin-source=file:/path, or use --pin-file FILE")
 	case pin != nil, j.isKit:
-		return readable(pin), nil
+		return readable(pin), source, nil
 	case j.pinFile != "":
-		return readable(p11mux.PINFile(j.pinFile)), nil
+		return readable(p11mux.PINFile(j.pinFile)), "--pin-file", nil
 	}
 	if value := os.Getenv(pinVariable); value != "" {
-		return p11mux.PINString(value), nil
+		return p11mux.PINString(value), pinVariable + " in the environment", nil
 	}
-	return nil, nil
+	return nil, "", nil
 }
 
 // readable says what to do if the file of a PIN is none.

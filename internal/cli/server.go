@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -126,6 +127,10 @@ func (s *serving) run(args []string) error {
 	}
 	if s.detached {
 		return s.goOn(peers)
+	}
+	if !s.quiet && len(s.service.Tokens) > 0 && !slices.Equal(s.service.Tokens, args) {
+		fmt.Fprintf(s.cmd.ErrOrStderr(), "%s: leave out the pin-value of the URI: the server does not use it, and other users can read it in "+
+			"the list of processes\n", s.cmd.CommandPath())
 	}
 	if err := s.become(); err != nil {
 		return err
@@ -383,10 +388,8 @@ func (s *serving) confined() (*sandbox.Rules, error) {
 	if strings.HasPrefix(s.service.Provider, "/") {
 		read = append(read, s.service.Provider)
 	}
-	for _, path := range append(s.read, s.write...) {
-		if _, err := os.Stat(path); err != nil {
-			return nil, hinted(err, "a path that the module may use has to be there already")
-		}
+	if err := errors.Join(there("--allow-read", s.read), there("--allow-write", s.write)); err != nil {
+		return nil, hinted(err, "a path that the module may use has to be there already")
 	}
 	rules := sandbox.Named(read, s.write, s.network)
 	return &rules, nil
@@ -402,6 +405,17 @@ func (s *serving) advice(confined bool) string {
 			"name its configuration and what else it needs, or see whether it is that with --no-sandbox"
 	}
 	return "the module may write nothing below /usr and where else programs are: if it keeps something there, name it with --allow-write, or use --no-sandbox"
+}
+
+// there says which of the paths that an option names are not there.
+func there(option string, paths []string) error {
+	var errs []error
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", option, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // How many messages wait where the standard error takes none, and how long the last ones do.
@@ -465,7 +479,8 @@ func (s *serving) end() error {
 	}
 	pid, err := strconv.Atoi(text)
 	if err != nil || pid <= 1 {
-		return fmt.Errorf("%s is %q, which is no process", variable, text)
+		return hinted(fmt.Errorf("%s is %q, which is no process of a server", variable, text),
+			"run this where the commands that the server has printed have been run, or end the server's process yourself")
 	}
 	if err := signalServer(pid); err != nil {
 		return hinted(fmt.Errorf("%s: process %d: %w", variable, pid, err), "unset %s and P11_KIT_SERVER_ADDRESS: they are out of date", variable)

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -168,10 +169,25 @@ func (j *job) operands(args []string) error {
 		return &usageError{err}
 	}
 	if u.Unrecognized() && !j.isKit {
-		return usage("the URI has the attribute %q, or a value of it, that nothing can have", u.UnrecognizedAttribute())
+		return strange(args[0], u.UnrecognizedAttribute())
 	}
 	j.uri, j.named = u, true
 	return nil
+}
+
+// objectTypes are the types of objects that a URI can have.
+var objectTypes = []string{"cert", "public", "private", "secret-key", "data"}
+
+// strange says which attribute of a URI nothing can have. The value of one that is not known may be a PIN, and is not told.
+func strange(text, name string) error {
+	path, _, _ := strings.Cut(text, "?")
+	for attribute := range strings.SplitSeq(strings.TrimPrefix(path, "pkcs11:"), ";") {
+		n, value, _ := strings.Cut(attribute, "=")
+		if n == name && (n == "type" || n == "object-type" || n == "objecttype") && !slices.Contains(objectTypes, value) {
+			return usage("the URI has %s=%s: the type is one of %s", n, value, strings.Join(objectTypes, ", "))
+		}
+	}
+	return usage("the URI has the attribute %q, or a value of it, that nothing can have", name)
 }
 
 // fail is the failure that p11-kit has the words for, and that err is the cause of, which may be nil.

@@ -94,7 +94,7 @@ static CK_RV get_attributes(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, 
 
 static CK_RV create(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG n, CK_OBJECT_HANDLE *object)
 {
-	CK_ULONG id = 0;
+	CK_ULONG id = ~0UL; /* what is no profile takes a line too */
 
 	(void)session;
 	for (CK_ULONG i = 0; i < n; i++)
