@@ -199,6 +199,7 @@ func TestRemoteCommand(t *testing.T) {
 	}{
 		{nil, "", 2, "specify a module or tokens to remote"},
 		{[]string{"a.so", "b.so"}, "", 2, "only one module can be specified"},
+		{[]string{"", "b.so"}, "", 2, "one of the words is empty"},
 		{[]string{"--frobnicate"}, "", 2, "unknown flag"},
 		{[]string{"/nonexistent.so"}, "\x02", 1, "couldn't load module: /nonexistent.so"},
 		{[]string{"pkcs11:token"}, "\x02", 1, "couldn't parse the URI of a token"},

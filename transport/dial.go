@@ -48,8 +48,14 @@ func (a *Address) Dial(ctx context.Context, timeout time.Duration, opened func(c
 	return &process{Socket: stream.NewSocket(fd), fd: -1, close: func() { opened(-1, -1) }}, nil
 }
 
+// errNoProgram is a blank after the bar, which begins a second word as in p11-kit (abi.md 2.9).
+var errNoProgram = errors.New("its first word is empty: the program's name has to follow the bar without a blank")
+
 // run starts the program.
 func (a *Address) run(opened func(connection, process int)) (rpc.Conn, error) {
+	if a.argv[0] == "" {
+		return nil, &DialError{"cannot run the command", errNoProgram}
+	}
 	running, err := inside(identify(a.argv), errInside)
 	if err != nil {
 		return nil, &DialError{"cannot run " + a.argv[0], err}

@@ -135,10 +135,9 @@ func TestNoProgram(t *testing.T) {
 		"/nonexistent/program": syscall.ENOENT,
 		"p11mux-nonexistent":   syscall.ENOENT,
 		"/dev/null":            syscall.EACCES,
-		" program":             syscall.ENOENT, // whose name is empty
 	} {
 		c, err := address(t, "|"+command).Dial(t.Context(), time.Minute, nil)
-		if c != nil || !errors.Is(err, want) || !strings.HasPrefix(err.Error(), "cannot run "+strings.TrimSpace(strings.TrimSuffix(command, " program"))) {
+		if c != nil || !errors.Is(err, want) || !strings.HasPrefix(err.Error(), "cannot run "+command) {
 			t.Errorf("%q: %v, %v", command, c, err)
 		}
 	}
@@ -229,5 +228,15 @@ func TestManyCommands(t *testing.T) {
 	wg.Wait()
 	if n := descriptors(t); n != before {
 		t.Errorf("%d descriptors, there were %d", n, before)
+	}
+}
+
+// A blank after the bar is an empty word, which the error says.
+func TestRunNothing(t *testing.T) {
+	for _, text := range []string{"| true", "|'' true"} {
+		c, err := address(t, text).Dial(t.Context(), time.Minute, nil)
+		if c != nil || err == nil || err.Error() != "cannot run the command: its first word is empty: the program's name has to follow the bar without a blank" {
+			t.Errorf("%q: %v, %v", text, c, err)
+		}
 	}
 }

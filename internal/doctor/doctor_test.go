@@ -125,6 +125,7 @@ func TestJudgeRemote(t *testing.T) {
 		{socket, probed{Step: stepUse, Text: "lost", RV: "CKR_DEVICE_REMOVED"}, Error, "does not work: lost", "the one at the other end"},
 		{socket, probed{Step: stepUse, Text: "odd", RV: "CKR_DEVICE_MEMORY"}, Error, "does not work: odd", "see the module's own"},
 		{command, gone, Error, "does not initialize: the server closes", "run the command by itself, with 'cat'"},
+		{"| ssh far", gone, Error, "does not initialize: the server closes", "the blank after the bar"},
 		{"/m.so", gone, Error, "does not initialize: the server closes", "whether the device is connected"},
 	} {
 		f := new(look).judge(&conf.Module{}, c.path, &c.answer)

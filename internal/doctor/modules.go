@@ -175,6 +175,8 @@ func initializeFix(path string, p *probed) string {
 		switch {
 		case strings.HasPrefix(path, "|") && strings.Contains(p.Text, "where the protocol should begin"):
 			return "have the command print nothing before; if it is ssh, see what the start-up files of the shell at the other end print"
+		case strings.HasPrefix(path, "| "):
+			return "take away the blank after the bar"
 		case strings.HasPrefix(path, "|"):
 			return "run the command by itself, with 'cat' before the bar: it should wait and print nothing, and what it prints is the reason; Ctrl-C ends it"
 		case isSocket(path):

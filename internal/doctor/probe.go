@@ -11,6 +11,7 @@ import (
 
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/conf"
+	"github.com/p11mux/p11mux/internal/native"
 	"github.com/p11mux/p11mux/internal/process"
 	"github.com/p11mux/p11mux/registry"
 )
@@ -42,8 +43,9 @@ const (
 )
 
 // Probe loads and initializes the one configured module of a name, for a program, and writes what it says to w. It is for a process
-// of its own: a module may do what it likes to that.
+// of its own: a module may do what it likes to that, and a crash ends it by its signal.
 func Probe(ctx context.Context, module, program string, w io.Writer) error {
+	native.UsualCrashes()
 	p := &probed{}
 	p.probe(ctx, module, program)
 	return json.NewEncoder(w).Encode(p)

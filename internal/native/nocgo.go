@@ -26,6 +26,9 @@ func TellServer(path, address string) (forget func(), ok bool) { return nil, fal
 // SetGuard does nothing: there is no use of the dynamic linker to guard.
 func SetGuard(enter, leave unsafe.Pointer) {}
 
+// UsualCrashes does nothing: no module can crash.
+func UsualCrashes() {}
+
 // SetSelf does nothing: no module is loaded.
 func SetSelf(entry unsafe.Pointer) {}
 

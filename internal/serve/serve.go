@@ -4,6 +4,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -57,6 +58,9 @@ func (e usageError) Unwrap() error { return ErrUsage }
 func Prepare(provider string, what []string, o Options) (*Served, error) {
 	if len(what) == 0 {
 		return nil, usageError("specify a module or tokens to remote")
+	}
+	if slices.Contains(what, "") {
+		return nil, usageError("one of the words is empty: in the configuration of a module, two blanks make such a word")
 	}
 	if o.Message == nil {
 		o.Message = func(string) {}

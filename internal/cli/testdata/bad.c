@@ -11,7 +11,6 @@
  */
 #define DESCRIPTION "bad"
 #include "module.h"
-#include <signal.h>
 #include <unistd.h>
 
 #ifndef INIT_RV
@@ -26,7 +25,6 @@ static CK_RV initialize(void *args)
 {
 	(void)args;
 #ifdef CRASH
-	signal(SIGABRT, SIG_DFL);
 	abort();
 #endif
 #ifdef LEAVE
