@@ -69,20 +69,19 @@ func install(path, prefix string) error {
 			return err
 		}
 	}
-	in, err := os.Open(from)
+	program, err := os.ReadFile(from)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	// A child that another script starts meanwhile would hold the file open for writing, and then it cannot be run.
+	return writeProgram(filepath.Join(prefix, "bin/p11mux"), program)
+}
+
+// writeProgram writes a file that can be run. A child that another script starts meanwhile would hold the file open for writing, and then
+// it could not.
+func writeProgram(path string, content []byte) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	out, err := os.OpenFile(filepath.Join(prefix, "bin/p11mux"), os.O_CREATE|os.O_WRONLY, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
+	return os.WriteFile(path, content, 0o755)
 }
 
 // await waits until a file is there.

@@ -17,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -52,10 +51,7 @@ func newPlace(dir string) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	syscall.ForkLock.RLock() // a child that another script forks now would have the file open for writing, and it could not be run
-	err = os.WriteFile(filepath.Join(p.bin, "p11mux"), program, 0o700)
-	syscall.ForkLock.RUnlock()
-	if err != nil {
+	if err := writeProgram(filepath.Join(p.bin, "p11mux"), program); err != nil {
 		return nil, err
 	}
 	for link, to := range map[string]string{"bin/p11-kit": "p11mux", "lib": filepath.Join(build, "lib"), "libexec": filepath.Join(build, "libexec")} {
