@@ -132,22 +132,6 @@ static CK_RV check_mutexes(CK_C_INITIALIZE_ARGS *args)
 	return CKR_OK;
 }
 
-/* A mutex that is kept from the first C_Initialize on, with the functions of then. */
-static void *kept;
-static CK_C_INITIALIZE_ARGS keeper;
-
-/* With KEEP_MUTEX, C_Initialize holds it, as those of modules do that clean up in a child. */
-static void lock_kept(CK_C_INITIALIZE_ARGS *args)
-{
-	if (!kept) {
-		keeper = *args;
-		if (keeper.CreateMutex(&kept))
-			add_fault("no mutex to keep");
-	}
-	if (keeper.LockMutex(kept))
-		add_fault("the mutex that was kept cannot be locked");
-}
-
 static CK_RV do_initialize(CK_C_INITIALIZE_ARGS *args)
 {
 	CK_RV rv = number("INIT_RV", CKR_OK);
@@ -165,11 +149,7 @@ static CK_RV do_initialize(CK_C_INITIALIZE_ARGS *args)
 			return CKR_ARGUMENTS_BAD;
 	}
 	nap("INIT_MS");
-	if (args && number("KEEP_MUTEX", 0))
-		lock_kept(args);
 	run_hook("initialize");
-	if (args && number("KEEP_MUTEX", 0) && keeper.UnlockMutex(kept))
-		add_fault("the mutex that was kept cannot be unlocked");
 	if (number("FORK_IN_INIT", 0)) {
 		int status;
 		pid_t pid = fork();

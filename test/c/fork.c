@@ -465,7 +465,6 @@ static const struct host_case cases[] = {
 	{ "atexit", case_atexit, false },
 	{ "system", case_system, false },
 	{ "busy", fork_busy, true },
-	{ "mutex", fork_mutex, true },
 	{ "atfork", fork_atfork, false },
 	{ "no-memfd", fork_no_memfd, false },
 	{ "no-files", fork_no_files, true },

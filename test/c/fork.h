@@ -21,7 +21,6 @@ void fork_expect_child(void (*fn)(void *), void *arg);
 
 /* Cases. */
 void fork_busy(void);
-void fork_mutex(void);
 void fork_atfork(void);
 void fork_no_memfd(void);
 void fork_no_files(void);

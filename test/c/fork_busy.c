@@ -8,7 +8,6 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -79,54 +78,6 @@ void fork_busy(void)
 	if (c.get("faults"))
 		die("%s", c.text("fault"));
 	fork_use("rsa");
-}
-
-static void *initialize(void *list)
-{
-	must_ok(((list_t)list)->C_Initialize(NULL));
-	return NULL;
-}
-
-static atomic_bool held;
-
-static void hold(void *gate)
-{
-	atomic_store(&held, true);
-	must(sem_wait(gate) == 0);
-}
-
-static void child_of_mutex(void *c)
-{
-	must_ok(busy->C_Initialize(NULL));
-	must_ok(busy->C_Finalize(NULL));
-	if (((counting_t *)c)->get("faults"))
-		die("%s", ((counting_t *)c)->text("fault"));
-	exit(0);
-}
-
-/* Another thread has a mutex of ours in the module, which the module locks in the child: nobody there will unlock it. */
-void fork_mutex(void)
-{
-	counting_t c;
-	pthread_t t;
-	sem_t gate;
-
-	setenv("COUNTING_a_KEEP_MUTEX", "1", 1);
-	c = counting_open("a");
-	must(sem_init(&gate, 0, 0) == 0);
-	busy = p11_kit_module_load(module_path("a"), 0);
-	must(busy);
-	c.hook("initialize", hold, &gate);
-	must(pthread_create(&t, NULL, initialize, busy) == 0);
-	while (!atomic_load(&held))
-		sleep_ms(1);
-	fork_expect_child(child_of_mutex, &c);
-	must(sem_post(&gate) == 0);
-	pthread_join(t, NULL);
-	must_ok(busy->C_Finalize(NULL));
-	if (c.get("faults"))
-		die("%s", c.text("fault"));
-	p11_kit_module_release(busy);
 }
 
 static bool in_handler;
