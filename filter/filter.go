@@ -11,6 +11,9 @@ import (
 	"github.com/p11mux/p11mux/module"
 )
 
+// FirstServed is the id of the first slot of tokens that are served to a remote client by their URIs, as in the reference.
+const FirstServed ck.SlotID = 17
+
 // A Rule chooses tokens.
 type Rule struct {
 	Match    func(token *ck.TokenInfo) bool // must be safe for concurrent use

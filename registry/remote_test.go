@@ -14,6 +14,7 @@ import (
 	"github.com/p11mux/p11mux/ck"
 	"github.com/p11mux/p11mux/conf"
 	"github.com/p11mux/p11mux/internal/softtoken"
+	"github.com/p11mux/p11mux/internal/testkit"
 	"github.com/p11mux/p11mux/rpc"
 )
 
@@ -21,23 +22,9 @@ import (
 func (h *house) serve() string {
 	h.Helper()
 	path := filepath.Join(h.TempDir(), "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		h.Fatal(err)
-	}
-	h.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_ = rpc.Serve(context.Background(), softtoken.New(), c, c, rpc.ServerOptions{})
-			}()
-		}
-	}()
+	testkit.Listen(h, path, func(c net.Conn) {
+		_ = rpc.Serve(context.Background(), softtoken.New(), c, c, rpc.ServerOptions{}) // the client sees what is wrong
+	})
 	return "unix:path=" + path
 }
 

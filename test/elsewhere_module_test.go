@@ -17,6 +17,7 @@ import (
 	"github.com/p11mux/p11mux/conf"
 	"github.com/p11mux/p11mux/internal/native"
 	"github.com/p11mux/p11mux/internal/softtoken"
+	"github.com/p11mux/p11mux/internal/testkit"
 	"github.com/p11mux/p11mux/module"
 	"github.com/p11mux/p11mux/module/moduletest"
 	"github.com/p11mux/p11mux/registry"
@@ -32,23 +33,9 @@ func client(t testing.TB) string {
 func listen(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a socket")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_ = rpc.Serve(context.Background(), softtoken.New(), c, c, rpc.ServerOptions{})
-			}()
-		}
-	}()
+	testkit.Listen(t, path, func(c net.Conn) {
+		_ = rpc.Serve(context.Background(), softtoken.New(), c, c, rpc.ServerOptions{}) // the client sees what is wrong
+	})
 	return "unix:path=" + strings.ReplaceAll(path, " ", "%20")
 }
 

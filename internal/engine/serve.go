@@ -14,9 +14,6 @@ import (
 	"github.com/p11mux/p11mux/rpc"
 )
 
-// firstServed is the id of the first slot of tokens that are served by their URIs, as in the reference.
-const firstServed ck.SlotID = 17
-
 // executor is who executes calls for a function list: our own caller, logged if calls of the list are, or the functions of a list that
 // is not ours.
 func (e *Engine) executor(list unsafe.Pointer) module.Module {
@@ -85,7 +82,7 @@ func (e *Engine) ServeTokens(tokens []ServedToken, list unsafe.Pointer, in, out 
 	all := proxy.New(proxy.Options{
 		Version: ck.Version{Major: 3, Minor: 2}, Members: members, Message: e.host.Message, Describe: e.host.Describe, Pause: stream.Pause,
 	})
-	ok := e.serve(filter.New(all, filter.Options{Rules: rules(tokens), First: firstServed}), in, out, rpc.ServerOptions{})
+	ok := e.serve(filter.New(all, filter.Options{Rules: rules(tokens), First: filter.FirstServed}), in, out, rpc.ServerOptions{})
 	if err := all.Close(context.Background()); err != nil {
 		e.host.Message("couldn't finalize the modules that were served: " + err.Error())
 	}

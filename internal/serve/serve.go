@@ -25,9 +25,6 @@ import (
 // Prefix is what tells the URI of tokens from the path of a module.
 const Prefix = "pkcs11:"
 
-// firstServed is the id of the first slot of tokens that are served by their URIs, as in the reference.
-const firstServed ck.SlotID = 17
-
 // Options are for Prepare.
 type Options struct {
 	// Message is told what a user should know; nil for nobody.
@@ -114,7 +111,7 @@ func tokens(reg *registry.Registry, provider string, uris []string, o Options) (
 	all := proxy.New(proxy.Options{
 		Version: ck.Version{Major: 3, Minor: 2}, Members: members, Message: o.Message, Describe: ck.RV.Error, Pause: stream.Pause,
 	})
-	return &Served{filter.New(all, filter.Options{Rules: rules, First: firstServed}), release}, nil
+	return &Served{filter.New(all, filter.Options{Rules: rules, First: filter.FirstServed}), release}, nil
 }
 
 // rulesOf makes rules of URIs.
@@ -171,10 +168,10 @@ func Gone(fd int) {
 // TakeStdio takes the standard input and output away for the client alone: a module that prints must not speak to it. What is printed
 // goes to the standard error. The descriptors are not inherited by programs, and are the caller's.
 func TakeStdio() (in, out int, err error) {
-	if in, err = dup(syscall.Stdin); err != nil {
+	if in, err = aboveStdio(syscall.Stdin); err != nil {
 		return -1, -1, err
 	}
-	if out, err = dup(syscall.Stdout); err != nil {
+	if out, err = aboveStdio(syscall.Stdout); err != nil {
 		return -1, -1, err
 	}
 	null, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
@@ -188,12 +185,5 @@ func TakeStdio() (in, out int, err error) {
 	return in, out, err
 }
 
-// dup gives another descriptor for the same, above the first three.
-func dup(fd int) (int, error) {
-	const fDupfdCloexec = 1030 // F_DUPFD_CLOEXEC
-	n, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), fDupfdCloexec, 3)
-	if errno != 0 {
-		return -1, errno
-	}
-	return int(n), nil
-}
+// aboveStdio gives another descriptor for the same, above the first three, which programs do not inherit.
+func aboveStdio(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3) }
